@@ -25,8 +25,8 @@ type account struct {
 // others' postgres, FreeBSD's old pgsql, and what every system has.
 var unprivileged = []string{"postgres", "pgsql", "nobody"}
 
-// settle creates the folder and decides who runs PostgreSQL in it. As root that is the owner of the folder if it
-// has another one than root, so that a folder made without root is still good.
+// settle creates the folder and decides who runs PostgreSQL in it. As root that is the owner of the folder
+// if it has another one than root, so that a folder made without root is still good.
 func settle(wanted, elsewhere string) (string, account, error) {
 	if os.Geteuid() != 0 {
 		err := os.MkdirAll(wanted, 0o700)
@@ -89,8 +89,8 @@ func chooseAccount(dir string) (account, error) {
 		}
 		return account{name: name, uid: uid, gid: gid, switchUser: true}, nil
 	}
-	return account{}, fmt.Errorf("PostgreSQL refuses to run as root, and none of the users %s exists to run it as",
-		strings.Join(unprivileged, ", "))
+	return account{}, fmt.Errorf("PostgreSQL refuses to run as root, and none of the users %s exists "+
+		"to run it as", strings.Join(unprivileged, ", "))
 }
 
 func owner(path string) (uid, gid int, err error) {
@@ -173,8 +173,8 @@ func (a account) credential() *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
 }
 
-// maxSocketPath is the room for a path in sockaddr_un, the closing NUL included: macOS and FreeBSD have 104 bytes,
-// Linux 108.
+// maxSocketPath is the room for a path in sockaddr_un, the closing NUL included: macOS and FreeBSD have
+// 104 bytes, Linux 108.
 const maxSocketPath = 104
 
 // socketDir is the folder itself when a socket's path in it is short enough, else a folder in /tmp.

@@ -125,8 +125,8 @@ func choose(ctx context.Context, bin, dataDir string) (Installation, error) {
 			return install, nil
 		}
 	}
-	return Installation{}, fmt.Errorf("%s was made by PostgreSQL %s, but only %s is installed: install %s, or remove the folder",
-		dataDir, version, majors(found), version)
+	return Installation{}, fmt.Errorf("%s was made by PostgreSQL %s, but only %s is installed: "+
+		"install %s, or remove the folder", dataDir, version, majors(found), version)
 }
 
 func majors(found []Installation) string {

@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// initialise makes the data folder unless it exists. initdb works in a folder of another name that is renamed at
-// the end, so that an interrupted one is not taken for a good one.
+// initialise makes the data folder unless it exists. initdb works in a folder of another name that is
+// renamed at the end, so that an interrupted one is not taken for a good one.
 func (s *Server) initialise(ctx context.Context) error {
 	if _, err := os.Stat(s.dataDir()); err == nil {
 		return nil

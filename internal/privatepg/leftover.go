@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// endLeftover deals with what a killed run left behind. We hold the folder's lock, so a server that still runs in
-// it is nobody's: it is told to stop. A postmaster.pid without a server is removed, because its number may belong
-// to another process by now, and then postgres would refuse to start.
+// endLeftover deals with what a killed run left behind. We hold the folder's lock, so a server that still
+// runs in it is nobody's: it is told to stop. A postmaster.pid without a server is removed, because its
+// number may belong to another process by now, and then postgres would refuse to start.
 func (s *Server) endLeftover(ctx context.Context) error {
 	name := filepath.Join(s.dataDir(), "postmaster.pid")
 	text, err := os.ReadFile(name)
@@ -71,9 +71,9 @@ func (s *Server) endServer(ctx context.Context, pid int) error {
 	return nil
 }
 
-// servesFolder tells whether a process is a postmaster that works in a data folder: its command line names the folder,
-// as we started it, or (Linux tells) the folder is its working directory, as postgres makes it. The second may be
-// hidden from root in a container (it takes CAP_SYS_PTRACE), the first is not.
+// servesFolder tells whether a process is a postmaster that works in a data folder: its command line names
+// the folder, as we started it, or (Linux tells) the folder is its working directory, as postgres makes
+// it. The second may be hidden from root in a container (it takes CAP_SYS_PTRACE), the first is not.
 func servesFolder(ctx context.Context, pid int, dataDir string) bool {
 	if runtime.GOOS != "linux" {
 		out, err := exec.CommandContext(ctx, "ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output()

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFolder takes the lock that keeps two ushers from sharing a folder. The kernel releases it when this process
-// ends, however it ends; the number in the file is only for the message.
+// lockFolder takes the lock that keeps two ushers from sharing a folder. The kernel releases it when this
+// process ends, however it ends; the number in the file is only for the message.
 func lockFolder(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -25,7 +25,8 @@ func lockFolder(path string) (*os.File, error) {
 		holder, _ := io.ReadAll(io.LimitReader(file, 20))
 		_ = file.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s is held by another usher (process %s)", path, strings.TrimSpace(string(holder)))
+			return nil, fmt.Errorf("%s is held by another usher (process %s)", path,
+			strings.TrimSpace(string(holder)))
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}

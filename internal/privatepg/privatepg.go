@@ -1,5 +1,5 @@
-// Package privatepg runs a PostgreSQL of usher's own: what `usher serve` starts when it has no config, and what
-// tests and benchmarks connect to.
+// Package privatepg runs a PostgreSQL of usher's own: what `usher serve` starts when it has no config, and
+// what tests and benchmarks connect to.
 //
 // A private PostgreSQL lives in one folder:
 //

@@ -286,7 +286,8 @@ func TestConfiguredFilesAndHBALinesAreInForce(t *testing.T) {
 	}
 }
 
-// TestPostgreSQLDiesWithItsParent runs this test binary again as the parent, kills it, and watches the server go.
+// TestPostgreSQLDiesWithItsParent runs this test binary again as the parent, kills it, and watches the
+// server go.
 func TestPostgreSQLDiesWithItsParent(t *testing.T) {
 	if dir := os.Getenv("PRIVATEPG_PARENT"); dir != "" {
 		s, err := Start(context.Background(), config(dir))

@@ -37,8 +37,8 @@ type process struct {
 	err    error         // how it ended; to be read after exited
 }
 
-// launch starts postgres and returns when it answers. A port that was free a moment ago may be taken by now, and
-// the memory of a killed server may still be in use: those are tried again.
+// launch starts postgres and returns when it answers. A port that was free a moment ago may be taken by
+// now, and the memory of a killed server may still be in use: those are tried again.
 func (s *Server) launch(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience,
 		fmt.Errorf("no answer within %v", startPatience))
@@ -95,8 +95,9 @@ func (s *Server) launchOnce(ctx context.Context) error {
 	return nil
 }
 
-// run starts a command and waits for its end in the background. The thread that starts it stays until then, because
-// the kernel ties the parent-death signal to the thread, not to the process (prctl(2), PR_SET_PDEATHSIG).
+// run starts a command and waits for its end in the background. The thread that starts it stays until
+// then, because the kernel ties the parent-death signal to the thread, not to the process (prctl(2),
+// PR_SET_PDEATHSIG).
 func run(cmd *exec.Cmd) (*process, error) {
 	cmd.WaitDelay = pipePatience
 	p := &process{exited: make(chan struct{})}
@@ -165,8 +166,9 @@ func (p *process) stop(ctx context.Context) error {
 	}
 }
 
-// kill ends the postmaster and its children. The children of a postmaster that was killed end by themselves, but
-// only when they look up from their work, so the immediate shutdown (SIGQUIT), which ends them, goes first.
+// kill ends the postmaster and its children. The children of a postmaster that was killed end by
+// themselves, but only when they look up from their work, so the immediate shutdown (SIGQUIT), which ends
+// them, goes first.
 func (p *process) kill() error {
 	if err := p.signal(syscall.SIGQUIT); err != nil {
 		return err

@@ -45,7 +45,8 @@ func TestSettingsAreQuotedAndBadOnesRefused(t *testing.T) {
 	if diff := cmp.Diff("a = 'it''s'\nb = 'C:\\\\x'\n", got2); diff != "" {
 		t.Error(diff)
 	}
-	for name, value := range map[string]string{"x": "a\nfsync = off", "a b": "1", "": "1", "x#": "1", "y": "\x00"} {
+	bad := map[string]string{"x": "a\nfsync = off", "a b": "1", "": "1", "x#": "1", "y": "\x00"}
+	for name, value := range bad {
 		if text, err := renderSettings(map[string]string{name: value}); err == nil {
 			t.Errorf("setting %q = %q was written: %s", name, value, text)
 		}
