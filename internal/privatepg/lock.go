@@ -26,7 +26,7 @@ func lockFolder(path string) (*os.File, error) {
 		_ = file.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("%s is held by another usher (process %s)", path,
-			strings.TrimSpace(string(holder)))
+				strings.TrimSpace(string(holder)))
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
