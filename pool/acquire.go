@@ -1,0 +1,240 @@
+package pool
+
+import "time"
+
+// Outcome is what became of a request.
+type Outcome[R any] struct {
+	// Resource is the requester's now, until it releases or discards it.
+	Resource *Resource[R]
+	// Queued: a Grant or a Refusal will come, from any call that returns such, unless the waiter is cancelled.
+	Queued bool
+	// Err is why the request is refused.
+	Err error
+	// Open is how many opens the caller must start now.
+	Open int
+	// Wait is how long the request is expected to wait, or would have been; 0 if nothing is known.
+	Wait time.Duration
+}
+
+// Grant is a resource on its way to the owner of a waiter. [Pool.Accept] takes delivery.
+type Grant[R any] struct {
+	Waiter   *Waiter[R]
+	Resource *Resource[R]
+	seq      uint64
+}
+
+// Acquire takes a resource at once, or queues w, or refuses. since is when the request was read: from there its
+// acquisition is measured.
+func (p *Pool[R]) Acquire(w *Waiter[R], lane Lane, since, now time.Duration) Outcome[R] {
+	checkLane(lane)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.place != outside {
+		panic("bug: acquire with a waiter that is " + w.place.String())
+	}
+	now = p.advance(now)
+	p.tally.arrived[lane]++
+	w.pool, w.lane, w.since, w.seq = p, lane, since, 0
+	if p.state == active && p.queue.total == 0 && !p.shed.has(lane) {
+		if r := p.idle.first; r != nil && p.taken() < p.ordinary() {
+			p.take(r, w, now, false)
+			p.move(r, busy)
+			return Outcome[R]{Resource: r}
+		}
+	}
+	return p.queueUp(w, now)
+}
+
+// queueUp is Acquire beyond the fast path. Even so w may be served at once: from the reserve, or before others who wait
+// for more than it does.
+func (p *Pool[R]) queueUp(w *Waiter[R], now time.Duration) Outcome[R] {
+	wait := p.expectedWait(w.lane)
+	if reason, refuse := p.judge(w, wait, now); refuse {
+		p.tally.refused[reason]++
+		return Outcome[R]{Err: reason.Err(), Wait: wait}
+	}
+	p.orders++
+	w.order, w.queued, w.deadline = p.orders, now, w.Deadline
+	p.queue.insert(w)
+	if r := p.idle.first; r != nil {
+		if best, emergency := p.choose(p.taken(), now); best == w {
+			p.queue.remove(w, outside)
+			p.take(r, w, now, emergency)
+			p.move(r, busy)
+			return Outcome[R]{Resource: r}
+		} else if best != nil {
+			p.wake(now)
+		}
+	}
+	p.wakeFor(w)
+	return Outcome[R]{Queued: true, Open: p.startOpens(now), Wait: wait}
+}
+
+// judge is admission: whether w may not even queue.
+func (p *Pool[R]) judge(w *Waiter[R], wait, now time.Duration) (Reason, bool) {
+	switch {
+	case p.state == closed:
+		return ReasonClosed, true
+	case p.shed.has(w.lane):
+		return ReasonShed, true
+	case p.down(now):
+		return ReasonDown, true
+	case p.queue.waiting[w.lane] >= p.config.QueueLimit[w.lane]:
+		return ReasonQueueFull, true
+	case p.config.RefuseHopeless && p.state == active && wait > 0:
+		deadline := w.Deadline
+		if deadline == 0 && p.config.QueueTimeout > 0 {
+			deadline = after(now, p.config.QueueTimeout)
+		}
+		return ReasonHopeless, deadline != 0 && after(now, wait) > deadline
+	}
+	return 0, false
+}
+
+// expectedWait is how long the next one to queue in the lane will wait if all goes on as it did: those before it and
+// itself, each for the average time a resource is held, on all resources ordinary requests may have. Ageing is left out.
+func (p *Pool[R]) expectedWait(lane Lane) time.Duration {
+	ahead := 1
+	for l := Lane(0); l <= lane; l++ {
+		ahead += p.queue.waiting[l]
+	}
+	wait := time.Duration(p.service * float64(ahead) / float64(p.ordinary()))
+	if slo := p.config.SLO[lane]; wait > slo && p.reserveFree() > 0 {
+		return slo
+	}
+	return wait
+}
+
+// wakeFor makes Tick due when something may have to be done for w, which has just been queued.
+func (p *Pool[R]) wakeFor(w *Waiter[R]) {
+	if w.deadline != 0 {
+		p.wake(w.deadline)
+	} else if p.config.QueueTimeout > 0 {
+		p.wake(after(w.queued, p.config.QueueTimeout))
+	}
+	if p.count[idle] > 0 {
+		p.wake(after(w.queued, p.config.SLO[w.lane]))
+	}
+	if p.barren {
+		p.wake(after(p.since, p.config.Grace))
+	}
+	if p.failures > 0 {
+		p.wake(p.retryAt)
+	}
+}
+
+// choose is who gets a resource that is free while so many others are taken, and whether it is an emergency.
+func (p *Pool[R]) choose(taken int, now time.Duration) (w *Waiter[R], emergency bool) {
+	if p.state != active || p.queue.total == 0 {
+		return nil, false
+	}
+	if taken < p.ordinary() {
+		return p.queue.best(allLanes, p.config.Ageing), false
+	}
+	if taken >= p.limit()+p.config.Reserve {
+		return nil, false
+	}
+	return p.queue.best(p.emergencies(now), p.config.Ageing), true
+}
+
+// emergencies are the lanes whose first waiter may take from the reserve now.
+func (p *Pool[R]) emergencies(now time.Duration) laneSet {
+	set := laneSet(0)
+	if now < p.glass.until {
+		set = p.glass.lanes
+	}
+	for l := range p.queue.lanes {
+		if w := p.queue.lanes[l].first; w != nil && now >= after(w.queued, p.config.SLO[l]) {
+			set |= 1 << l
+		}
+	}
+	return set
+}
+
+// take notes that r is w's. The caller moves r.
+func (p *Pool[R]) take(r *Resource[R], w *Waiter[R], now time.Duration, emergency bool) {
+	r.taken = now
+	r.uses++
+	p.tally.granted[w.lane]++
+	if emergency {
+		p.tally.emergencies[w.lane]++
+	}
+	p.tally.acquisition[w.lane].Record(now - w.since)
+}
+
+// hand gives r, wherever it is, to a queued waiter.
+func (p *Pool[R]) hand(r *Resource[R], w *Waiter[R], now time.Duration, emergency bool) Grant[R] {
+	p.queue.remove(w, granted)
+	p.take(r, w, now, emergency)
+	p.move(r, handed)
+	p.seqs++
+	w.seq, w.resource, r.waiter = p.seqs, r, w
+	return Grant[R]{Waiter: w, Resource: r, seq: w.seq}
+}
+
+// Accept is called by the owner of the waiter when a grant arrives. If it is false, the waiter was cancelled
+// meanwhile, or the resource broke: ignore the grant.
+func (p *Pool[R]) Accept(g Grant[R]) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := g.Waiter
+	if w.pool != p || w.place != granted || w.seq != g.seq {
+		return false
+	}
+	p.deliver(w)
+	return true
+}
+
+// AcceptRefusal is Accept for a refusal. If it is false, the waiter was cancelled or used again meanwhile: ignore it.
+func (p *Pool[R]) AcceptRefusal(r Refusal[R]) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := r.Waiter
+	if w.pool != p || w.place != outside || w.seq != r.seq {
+		return false
+	}
+	w.seq = 0
+	return true
+}
+
+// Cancel ends a request. If it had been granted but not accepted, the resource is returned and is the caller's now, who
+// releases it. Grants and refusals under way for w become stale. Cancelling a waiter
+// that does not wait in this pool does nothing.
+func (p *Pool[R]) Cancel(w *Waiter[R], now time.Duration) *Resource[R] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.pool != p {
+		return nil // its place is not ours to read
+	}
+	p.advance(now)
+	switch w.place {
+	case queued:
+		p.queue.remove(w, outside)
+		p.tally.cancelled[w.lane]++
+		if p.starved {
+			p.wake(p.now) // others need not yield for it any more
+		}
+	case granted:
+		p.tally.unclaimed++
+		return p.deliver(w)
+	}
+	w.seq = 0
+	return nil
+}
+
+func (p *Pool[R]) deliver(w *Waiter[R]) *Resource[R] {
+	r := w.resource
+	w.become(outside)
+	w.seq, w.resource, r.waiter = 0, nil, nil
+	p.move(r, busy)
+	return r
+}
+
+// refuse takes a queued waiter out and returns the news for its owner.
+func (p *Pool[R]) refuse(w *Waiter[R], reason Reason, now time.Duration) Refusal[R] {
+	p.queue.remove(w, outside)
+	p.tally.refused[reason]++
+	p.seqs++
+	w.seq = p.seqs
+	return Refusal[R]{Waiter: w, Err: reason.Err(), Waited: now - w.queued, seq: w.seq}
+}
