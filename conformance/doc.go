@@ -8,10 +8,8 @@
 // the scenario is right, and through usher, which shows that usher is.
 //
 //	USHER_TARGETS=postgres      run against PostgreSQL only
-//	USHER_BINARY=path           another binary than bin/usher
 //	USHER_CHAOS_SECONDS=300     how long the chaos test lasts
 //	USHER_SEED=7                repeat the random choices of a run that printed this seed
-//	USHER_KEEP_LOGS=folder      where the logs of usher and PostgreSQL are kept, instead of a temporary folder
 //
 // The wire transcripts in testdata/wire are recorded from PostgreSQL with
 //

@@ -3,6 +3,7 @@
 package conformance
 
 import (
+	"context"
 	"errors"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -36,4 +37,8 @@ func sqlState(err error) string {
 		return string(fromPq.Code)
 	}
 	return ""
+}
+
+func isContextError(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/usher-pg/usher/internal/pgtest"
 	"github.com/usher-pg/usher/internal/privatepg"
 )
 
@@ -26,26 +27,69 @@ type target struct {
 	host     string // of TCP
 	port     int
 	sockets  string // folder of the unix socket
+	socket   int    // the port in the name of the unix socket
 	database string
 	user     string
 	backing  *privatepg.Server // the PostgreSQL behind it, or itself
-	usher    *usherProcess     // nil for PostgreSQL
+	usher    *pgtest.Usher     // nil for PostgreSQL
 }
 
 // directly is PostgreSQL as a target.
 func directly(server *privatepg.Server) *target {
 	return &target{
-		name: "postgres", host: server.Host(), port: server.Port(), sockets: server.SocketDir(),
+		name: "postgres", host: server.Host(), port: server.Port(), sockets: server.SocketDir(), socket: server.Port(),
 		database: database, user: privatepg.Superuser, backing: server,
 	}
 }
 
 // through is a pool of usher as a target.
-func through(u *usherProcess, server *privatepg.Server, pool string) *target {
+func through(u *pgtest.Usher, server *privatepg.Server, pool string) *target {
+	host, port, _ := net.SplitHostPort(u.Addr)
+	number, _ := strconv.Atoi(port)
 	return &target{
-		name: "usher", host: u.host, port: u.port, sockets: u.sockets,
+		name: "usher", host: host, port: number, sockets: u.Dir, socket: usherSocket,
 		database: pool, user: privatepg.Superuser, backing: server, usher: u,
 	}
+}
+
+// usherSocket is the port in the name of usher's unix socket. It listens in a folder of its own.
+const usherSocket = 6432
+
+// standardConfig has pools that differ in mode and size. With fewer server connections than clients, server
+// connections change hands at every transaction.
+const standardConfig = `
+listen: ["$LISTEN", "unix:$DIR/.s.PGSQL.6432"]
+auth: {type: trust}
+admin_users: [postgres]
+pools:
+  transaction: {url: "{{url}}", mode: transaction, size: {max: 6}}
+  wire:        {url: "{{url}}", mode: transaction, size: {max: 24}}
+  narrow:      {url: "{{url}}", mode: transaction, size: {max: 8}, prepared_statements: 5}
+  two:         {url: "{{url}}", mode: transaction, size: {max: 2}}
+  one:         {url: "{{url}}", mode: transaction, size: {max: 1}}
+  session:     {url: "{{url}}", mode: session, size: {max: 20}}
+  statement:   {url: "{{url}}", mode: statement, size: {max: 3}}
+  "*":         {url: "{{server}}", mode: transaction, size: {max: 4}}
+`
+
+// startUsher starts usher with a configuration in which {{url}} stands for the tests' database and {{server}} for
+// the server without a database.
+func startUsher(t testing.TB, server *privatepg.Server, config string) *pgtest.Usher {
+	t.Helper()
+	if !targetNames()["usher"] {
+		t.Skip("USHER_TARGETS does not ask for usher")
+	}
+	address := "postgres://" + privatepg.Superuser + "@" + server.Address()
+	return pgtest.StartUsher(t, strings.NewReplacer(
+		"{{url}}", address+"/"+database+"?sslmode=disable", "{{server}}", address+"?sslmode=disable",
+	).Replace(config))
+}
+
+// in is the same target with another database.
+func (t *target) in(database string) *target {
+	moved := *t
+	moved.database = database
+	return &moved
 }
 
 func (t *target) isUsher() bool { return t.usher != nil }
@@ -94,7 +138,7 @@ func (t *target) connect(tb testing.TB, parameters ...string) *pgx.Conn {
 	return conn
 }
 
-// exchange logs in with pgconn, whose simple protocol returns text as psql sees it.
+// simple logs in with pgconn, whose simple protocol returns text as psql sees it.
 func (t *target) simple(tb testing.TB, parameters ...string) *session {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -170,6 +214,13 @@ func (s *session) backend() string {
 	return s.run("SELECT pg_backend_pid()")
 }
 
+// sleeping tells whether a statement with a mark in its text sleeps on the server. A failure to ask counts as yes, so
+// that whoever waits for it goes on and finds the failure.
+func (s *session) sleeping(mark string) bool {
+	text, err := s.try("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%" + mark + "%'")
+	return err != nil || text != "0"
+}
+
 // targetNames are the targets asked for by USHER_TARGETS.
 func targetNames() map[string]bool {
 	list := os.Getenv("USHER_TARGETS")
@@ -183,29 +234,25 @@ func targetNames() map[string]bool {
 	return names
 }
 
-// each runs a scenario against PostgreSQL and through a pool of the shared usher.
+// each runs a scenario against PostgreSQL and through a pool of an usher with standardConfig.
 func each(t *testing.T, pool string, scenario func(t *testing.T, target *target)) {
 	t.Helper()
+	server := startPostgres(t)
 	if targetNames()["postgres"] {
-		t.Run("postgres", func(t *testing.T) { scenario(t, directly(postgres)) })
+		t.Run("postgres", func(t *testing.T) { scenario(t, directly(server)) })
 	}
 	if targetNames()["usher"] {
-		t.Run("usher", func(t *testing.T) { scenario(t, through(shared.start(t), postgres, pool)) })
-	}
-}
-
-// onlyUsher is for scenarios that make no sense without usher.
-func onlyUsher(t *testing.T) {
-	t.Helper()
-	if !targetNames()["usher"] {
-		t.Skip("USHER_TARGETS does not ask for usher")
+		t.Run("usher", func(t *testing.T) {
+			scenario(t, through(startUsher(t, server, standardConfig), server, pool))
+		})
 	}
 }
 
 var uniqueNumber atomic.Int64
 
-// unique makes a name that no other test of this run uses.
-func unique(prefix string) string { return fmt.Sprintf("%s_%d", prefix, uniqueNumber.Add(1)) }
+// unique makes a name that no other test of this run uses. The names of a prefix are equally long, so that tables
+// that are printed with them are equally wide.
+func unique(prefix string) string { return fmt.Sprintf("%s_%05d", prefix, uniqueNumber.Add(1)) }
 
 // admin is a session on PostgreSQL itself, whatever the target.
 func (t *target) admin(tb testing.TB) *session {

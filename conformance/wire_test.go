@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/usher-pg/usher/conformance/transcript"
+	"github.com/usher-pg/usher/internal/pgtest"
+	"github.com/usher-pg/usher/internal/privatepg"
 )
 
 // recordedMajor names the release of PostgreSQL the golden answers were recorded from.
@@ -28,7 +30,11 @@ func TestWire(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no transcripts: %v", err)
 	}
-	direct := newDirect(t, directly(postgres))
+	wire := &wireTest{postgres: startPostgres(t)}
+	wire.direct = newDirect(t, directly(wire.postgres))
+	if !*rewrite && targetNames()["usher"] {
+		wire.usher = startUsher(t, wire.postgres, standardConfig)
+	}
 	for _, file := range files {
 		script, err := transcript.Load(file)
 		if err != nil {
@@ -36,22 +42,28 @@ func TestWire(t *testing.T) {
 		}
 		t.Run(script.Name, func(t *testing.T) {
 			t.Parallel()
-			live := wireOnPostgres(t, script, file, direct)
-			if !*rewrite && targetNames()["usher"] {
-				wireThroughUsher(t, script, live, direct)
+			live := wire.onPostgres(t, script, file)
+			if wire.usher != nil {
+				wire.throughUsher(t, script, live)
 			}
 		})
 	}
 }
 
-func wireOnPostgres(t *testing.T, script *transcript.Script, file string, direct *direct) transcript.Recording {
-	player := newPlayer(directly(postgres), direct)
-	live := play(t, player, script)
+// wireTest is what the replays of all files share.
+type wireTest struct {
+	postgres *privatepg.Server
+	usher    *pgtest.Usher // nil if usher is not asked for
+	direct   *direct
+}
+
+func (w *wireTest) onPostgres(t *testing.T, script *transcript.Script, file string) transcript.Recording {
+	live := play(t, w.player(directly(w.postgres)), script)
 	if *rewrite {
 		if err := os.WriteFile(file, []byte(script.Rewrite(live)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(recordedMajor, []byte(strconv.Itoa(postgres.Major())+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(recordedMajor, []byte(strconv.Itoa(w.postgres.Major())+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return live
@@ -60,7 +72,7 @@ func wireOnPostgres(t *testing.T, script *transcript.Script, file string, direct
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.TrimSpace(string(recorded)) != strconv.Itoa(postgres.Major()) {
+	if strings.TrimSpace(string(recorded)) != strconv.Itoa(w.postgres.Major()) {
 		t.Logf("recorded from PostgreSQL %s; only compared with the answers of the running one", recorded)
 		return live
 	}
@@ -70,42 +82,36 @@ func wireOnPostgres(t *testing.T, script *transcript.Script, file string, direct
 	return live
 }
 
-// wireThroughUsher replays a script in several ways: as it is, again, in small pieces, and several times at once
+// throughUsher replays a script in several ways: as it is, again, in small pieces, and several times at once
 // while other clients make server connections change hands between the blocks.
-func wireThroughUsher(t *testing.T, script *transcript.Script, live transcript.Recording, direct *direct) {
+func (w *wireTest) throughUsher(t *testing.T, script *transcript.Script, live transcript.Recording) {
 	if reason, skip := script.Skips("usher"); skip {
 		t.Skip(reason)
 	}
 	expected := script.Diverge(live, "usher")
-	usher := shared.start(t)
 	compare := func(t *testing.T, player *transcript.Player) {
 		if diff := script.Diff(expected, play(t, player, script)); diff != "" {
 			t.Errorf("usher does not answer as PostgreSQL:\n%s", diff)
 		}
 	}
+	pool := func(name string) *target { return through(w.usher, w.postgres, name) }
 	t.Run("twice", func(t *testing.T) {
-		compare(t, newPlayer(through(usher, postgres, "wire"), direct))
-		compare(t, newPlayer(through(usher, postgres, "wire"), direct))
+		compare(t, w.player(pool("wire")))
+		compare(t, w.player(pool("wire")))
 	})
-	t.Run("session mode", func(t *testing.T) {
-		compare(t, newPlayer(through(usher, postgres, "session"), direct))
-	})
+	t.Run("session mode", func(t *testing.T) { compare(t, w.player(pool("session"))) })
+	t.Run("few prepared statements", func(t *testing.T) { compare(t, w.player(pool("narrow"))) })
 	t.Run("in pieces", func(t *testing.T) {
-		player := newPlayer(through(usher, postgres, "wire"), direct)
+		player := w.player(pool("wire"))
 		player.Split = pieces(t)
 		compare(t, player)
-	})
-	t.Run("with few prepared statements", func(t *testing.T) {
-		compare(t, newPlayer(through(usher, postgres, "narrow"), direct))
 	})
 	t.Run("several at once", func(t *testing.T) {
 		var group sync.WaitGroup
 		for range 3 {
-			group.Go(func() {
-				player := newPlayer(through(usher, postgres, "wire"), direct)
-				player.Before = disturb(t, through(usher, postgres, "wire"))
-				compare(t, player)
-			})
+			player := w.player(pool("wire"))
+			player.Before = disturb(t, pool("wire"))
+			group.Go(func() { compare(t, player) })
 		}
 		group.Wait()
 	})
@@ -122,10 +128,10 @@ func play(t *testing.T, player *transcript.Player, script *transcript.Script) tr
 	return recorded
 }
 
-func newPlayer(target *target, direct *direct) *transcript.Player {
+func (w *wireTest) player(target *target) *transcript.Player {
 	return &transcript.Player{
 		Target: target.name, Network: "tcp", Address: target.address(), User: target.user, Database: target.database,
-		Direct: direct.run,
+		Direct: w.direct.run,
 	}
 }
 
