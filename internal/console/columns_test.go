@@ -92,7 +92,7 @@ var usherColumns = map[string]struct{ types, names string }{
 	"SHOW STATS_AVERAGES": {"N", "avg_client_login_count"},
 	"SHOW LANES": {
 		"sssiNNNNNNNNN",
-		"database user lane waiting maxwait_ms acquired refused emergencies p50_ms p90_ms p99_ms p999_ms max_ms",
+		"database user lane waiting requests acquired canceled emergencies p50_ms p90_ms p99_ms p999_ms max_ms",
 	},
 	"SHOW PINS": {"sssN", "database user reason pins"},
 }

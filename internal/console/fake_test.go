@@ -233,9 +233,8 @@ func sampleSnapshot() status.Snapshot {
 			Emergencies: 3, Pinned: 1, Pins: []status.Count{{Reason: "LISTEN", Count: 5}},
 			Refused: []status.Count{{Reason: "timeout", Count: 1}},
 			Lanes: []status.Lane{{
-				Name: "critical", Waiting: 1, MaxWait: 1500 * time.Microsecond, Emergencies: 3,
-				Refused: []status.Count{{Reason: "shed", Count: 2}},
-				Acquisition: status.Acquisition{
+				Name: "critical", Waiting: 1, Requests: 110, Cancelled: 2, Emergencies: 3,
+				Acquisition: status.Distribution{
 					Count: 99, P50: 100 * time.Microsecond, P90: time.Millisecond, P99: 2 * time.Millisecond,
 					P999: 3 * time.Millisecond, Max: 4 * time.Millisecond,
 				},

@@ -165,7 +165,8 @@ func TestFindKnowsOnlyCommands(t *testing.T) {
 // same when it is written down again.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
-		"show pools", "pause \"a b\"", "set a = 'b''c'; reload", "/* x */ -- y", "set \"\" = \"", "kill_client 18446744073709551616",
+		"show pools", "pause \"a b\"", "set a = 'b''c'; reload", "/* x */ -- y", "set \"\" = \"",
+		"kill_client 18446744073709551616",
 		"show /*/**/*/ pools;;", "pause a--b\n; x", "\x00", "set k to 'v' ; shutdown wait_for_clients",
 	} {
 		f.Add(seed)

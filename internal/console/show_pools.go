@@ -39,19 +39,10 @@ var poolTable = table[status.Pool]{
 		numericColumn("sv_opened", func(p *status.Pool) uint64 { return p.Opened }),
 		numericColumn("sv_open_failed", func(p *status.Pool) uint64 { return p.OpenFailed }),
 		numericColumn("sv_closed", func(p *status.Pool) uint64 { return sum(p.Closed) }),
-		numericColumn("refused", func(p *status.Pool) uint64 { return refused(p) }),
+		numericColumn("refused", func(p *status.Pool) uint64 { return sum(p.Refused) }),
 		numericColumn("emergencies", func(p *status.Pool) uint64 { return p.Emergencies }),
 		optionalColumn("last_error", func(p *status.Pool) string { return p.LastError }),
 	},
-}
-
-// refused is every refusal of a pool, those of its lanes included.
-func refused(p *status.Pool) uint64 {
-	n := sum(p.Refused)
-	for i := range p.Lanes {
-		n += sum(p.Lanes[i].Refused)
-	}
-	return n
 }
 
 func sum(counts []status.Count) uint64 {
@@ -85,9 +76,9 @@ var laneTable = table[laneOfPool]{
 		textColumn("user", func(l *laneOfPool) string { return l.pool.User }),
 		textColumn("lane", func(l *laneOfPool) string { return l.Name }),
 		intColumn("waiting", func(l *laneOfPool) int { return l.Waiting }),
-		millisecondsColumn("maxwait_ms", func(l *laneOfPool) time.Duration { return l.MaxWait }),
+		numericColumn("requests", func(l *laneOfPool) uint64 { return l.Requests }),
 		numericColumn("acquired", func(l *laneOfPool) uint64 { return l.Acquisition.Count }),
-		numericColumn("refused", func(l *laneOfPool) uint64 { return sum(l.Refused) }),
+		numericColumn("canceled", func(l *laneOfPool) uint64 { return l.Cancelled }),
 		numericColumn("emergencies", func(l *laneOfPool) uint64 { return l.Emergencies }),
 		millisecondsColumn("p50_ms", func(l *laneOfPool) time.Duration { return l.Acquisition.P50 }),
 		millisecondsColumn("p90_ms", func(l *laneOfPool) time.Duration { return l.Acquisition.P90 }),

@@ -47,7 +47,7 @@ func TestShowRendersTheSnapshot(t *testing.T) {
 	connected, requested := at("2026-11-21 18:30:05"), at("2026-11-21 18:31:05")
 	tests := []struct{ query, want string }{
 		{"SHOW POOLS", `shop,ann,3,7,5,6,7,8,9,10,11,12,13,1,500000,transaction,∅,` +
-			`1,4,1,20,30,4,1,60,100,2,42,3,3,∅`},
+			`1,4,1,20,30,4,1,60,100,2,42,1,3,∅`},
 		{"SELECT clients;", `C,ann,shop,none,active,10.0.0.7,5001,10.0.0.1,6432,` + connected + `,` + requested +
 			`,0,0,0,0x1,0x2,0,TLSv1.3,till,3,1,critical,LISTEN,2,1
 			C,bob,shop,none,waiting,unix,0,,0,` + connected + `,` + connected +
@@ -71,7 +71,7 @@ func TestShowRendersTheSnapshot(t *testing.T) {
 			shutting_down,no`},
 		{"show mem", `client,256,3,1,1024`},
 		{"show version", `PgBouncer 1.25.0 (usher 0.1.0)`},
-		{"show lanes", `shop,ann,critical,1,1.500,99,2,3,0.100,1.000,2.000,3.000,4.000`},
+		{"show lanes", `shop,ann,critical,1,110,99,2,3,0.100,1.000,2.000,3.000,4.000`},
 		{"show pins", `shop,ann,LISTEN,5`},
 		{"show peers", ``},
 		{"show dns_hosts", ``},

@@ -31,6 +31,8 @@ type Pool struct {
 	Refused     []Count `json:"refused,omitempty"`
 	Lanes       []Lane  `json:"lanes,omitempty"` // highest first
 
+	Service Distribution `json:"service"` // from a server connection's grant to its release
+
 	// Failing is true while no server connection is open and the last attempt to open one failed.
 	Failing   bool   `json:"failing,omitempty"`
 	LastError string `json:"last_error,omitempty"` // of the last failed attempt
@@ -67,12 +69,12 @@ func (s ServerCounts) Total() int {
 
 // Lane is one priority class of a pool.
 type Lane struct {
-	Name        string        `json:"name"`
-	Waiting     int           `json:"waiting"`
-	MaxWait     time.Duration `json:"max_wait_ns"`
-	Emergencies uint64        `json:"emergencies"` // reserve connections granted to it
-	Refused     []Count       `json:"refused,omitempty"`
-	Acquisition Acquisition   `json:"acquisition"`
+	Name        string       `json:"name"`
+	Waiting     int          `json:"waiting"`
+	Requests    uint64       `json:"requests"`
+	Cancelled   uint64       `json:"cancelled"`   // requests withdrawn while they waited
+	Emergencies uint64       `json:"emergencies"` // reserve connections granted
+	Acquisition Distribution `json:"acquisition"` // from reading a request to its server connection
 }
 
 // Budget is how many connections all pools may have open on one database server.

@@ -1,0 +1,50 @@
+package status
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+)
+
+func TestSummaryLeavesOutWhatGrowsWithConnections(t *testing.T) {
+	t.Parallel()
+	if SummarySections.Has(SectionClients) || SummarySections.Has(SectionServers) {
+		t.Error("the summary lists connections")
+	}
+	if SummarySections|SectionClients|SectionServers != AllSections || !AllSections.Has(SectionLogins) {
+		t.Error("the summary lacks a section")
+	}
+}
+
+func TestASectionThatWasNotGatheredIsNotInTheJSON(t *testing.T) {
+	t.Parallel()
+	text, err := json.Marshal(Snapshot{Version: "1", State: Active})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"version":"1","now":"0001-01-01T00:00:00Z","started_at":"0001-01-01T00:00:00Z","state":"active"}`
+	if string(text) != want {
+		t.Errorf("got %s, want %s", text, want)
+	}
+}
+
+func TestARefusalIsItsText(t *testing.T) {
+	t.Parallel()
+	err := NoPool("shop")
+	refused, ok := errors.AsType[*Refusal](err)
+	if !ok || refused.Cause != NoSuchPool || err.Error() != "no such database: shop" {
+		t.Errorf("got %#v", err)
+	}
+}
+
+func TestCountsAddUp(t *testing.T) {
+	t.Parallel()
+	clients := ClientCounts{Idle: 1, Linked: 2, Waiting: 4, Held: 8, ActiveCancel: 16, WaitingCancel: 32}
+	if got := clients.Total(); got != 15 {
+		t.Errorf("clients: %d, want 15", got)
+	}
+	servers := ServerCounts{Active: 1, ActiveCancel: 2, BeingCanceled: 4, Idle: 8, Used: 16, Tested: 32, Login: 64}
+	if got := servers.Total(); got != 127 {
+		t.Errorf("server connections: %d, want 127", got)
+	}
+}
