@@ -1,0 +1,72 @@
+# `make` prints what there is. Recipes that need more than a line are in scripts/.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run build test check lint format bench microbench fuzz cross docs clean
+
+# How long each fuzz target runs, and which: make fuzz T=5m F=Startup
+T ?= 20s
+F ?= .
+# Handed on to `usher serve`, `go test` or the benchmark: make bench ARGS='-only simple/32'
+ARGS ?=
+# Packages to test: make test PKG=./internal/relay
+PKG ?= ./...
+# The race detector, unless there is no C compiler for it: make test RACE=
+RACE ?= -race
+
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## Build and start usher; without a config (ARGS='--config usher.yaml') on a PostgreSQL of its own
+	@scripts/ensure postgres
+	@$(MAKE) --no-print-directory build
+	@exec bin/usher serve $(ARGS)
+
+build: ## Build bin/usher
+	@mkdir -p bin
+	go build -trimpath -o bin/usher ./cmd/usher
+
+test: ## Install what the tests need and run them all, on a real PostgreSQL
+	@scripts/ensure postgres client node $(if $(RACE),race)
+	@$(MAKE) --no-print-directory build
+	go test $(RACE) -tags integration -timeout 20m $(ARGS) $(PKG)
+
+check: ## The quick one, under a minute: format, vet, staticcheck, tests without PostgreSQL
+	@scripts/ensure $(if $(RACE),race)
+	@scripts/format
+	go vet ./...
+	go tool staticcheck ./...
+	go test $(RACE) -timeout 2m $(ARGS) $$(go list ./... | grep -v -E '/(conformance|bench)(/|$$)')
+
+lint: ## Format, vet, staticcheck, known vulnerabilities
+	@scripts/format
+	go vet ./...
+	go vet -tags integration ./...
+	go tool staticcheck -tags integration ./...
+	scripts/vulncheck
+
+format: ## Format the Go files
+	@scripts/format -w
+
+bench: ## Measure usher beside PgBouncer (about an hour; ARGS='-help' tells how to run a part)
+	@scripts/ensure postgres client pgbouncer
+	@$(MAKE) --no-print-directory build
+	@go build -o bin/bench ./bench
+	@bin/bench $(ARGS)
+
+microbench: ## Run the Go benchmarks: time and allocations of the hot paths
+	go test -run '^$$' -bench . -benchmem $(ARGS) $(PKG)
+
+fuzz: ## Run every fuzz target for a time: make fuzz T=20s
+	@scripts/fuzz $(T) $(F)
+
+cross: ## Build and vet for the other systems
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go build ./... && CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go vet ./...
+	CGO_ENABLED=0 GOOS=freebsd GOARCH=amd64 go build ./... && CGO_ENABLED=0 GOOS=freebsd GOARCH=amd64 go vet ./...
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build ./...
+
+docs: ## Write the generated documents anew
+	go generate ./...
+
+clean: ## Remove what was built; not the private PostgreSQL in .usher
+	rm -rf bin bench/out
