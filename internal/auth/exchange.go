@@ -21,8 +21,9 @@ const (
 
 func (m Method) String() string { return [...]string{"password", "md5", "scram-sha-256"}[m] }
 
-// MaxAnswerLen bounds a client's message during an exchange: PG_MAX_AUTH_TOKEN_LENGTH of PostgreSQL's libpq/auth.h.
-const MaxAnswerLen = 65535
+// MaxAnswerLen bounds a client's message during an exchange. No secret of a users file is longer than MaxSecretLen, and no
+// SASL message longer than maxSASLLen; PostgreSQL takes up to 65535 bytes (PG_MAX_AUTH_TOKEN_LENGTH).
+const MaxAnswerLen = 2 * MaxSecretLen
 
 // maxSASLLen bounds a SASL message: PG_MAX_SASL_MESSAGE_LENGTH of PostgreSQL's libpq/sasl.h.
 const maxSASLLen = 1024

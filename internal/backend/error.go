@@ -37,3 +37,6 @@ func forbidden(err error) bool {
 	e, ok := errors.AsType[*ServerError](err)
 	return ok && e.Code() == "28000"
 }
+
+// ErrorResponse is Body. By it package login passes the error on to a client as it is.
+func (e *ServerError) ErrorResponse() []byte { return e.Body }
