@@ -25,8 +25,10 @@ LISTEN something;
 NOTIFY something, 'for myself';
 UNLISTEN *;
 CREATE SEQUENCE numbers;
+BEGIN;
 SELECT nextval('numbers');
 SELECT currval('numbers');
+COMMIT;
 \lo_import /dev/null
 SELECT lo_from_bytea(0, 'some bytes') AS large \gset
 SELECT convert_from(lo_get(:large), 'UTF8');
