@@ -1,0 +1,201 @@
+package session
+
+// Verdict is what the relay has to do when a transaction has ended.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Nothing   Verdict = iota // the session is as it was
+	Changed                  // the settings of the client, the server connection or both have changed
+	AskServer                // send AppendProbe, then call Apply or ProbeFailed
+)
+
+// Action is the answer to Ready and Apply. Client and Server are set with Changed.
+type Action struct {
+	Verdict Verdict
+	Client  *Settings // what the client needs from now on, the same as Tracker.Settings
+	Server  *Settings // what the server connection has now
+}
+
+// Tracker follows what one client does to its sessions. The zero value is a client without settings. An idle client
+// costs the size of this struct; there is heap state only while a transaction is doing something to its session.
+type Tracker struct {
+	settings *Settings // what the client needs
+	startup  *Settings // what it falls back to when it resets a setting
+	pending  *pending  // nil: nothing has happened
+	control  Finding   // transaction control (and what may hide it) observed since the last ReadyForQuery
+	texts    uint8     // texts observed since the last ReadyForQuery, at most 255
+	pins     PinReasons
+}
+
+// concerning is what can make a text interesting for a tracker; with none of it and nothing pending, it is not.
+const concerning = Setting | SettingHidden | Load | Listen | Unlisten | Temp | Advisory | AdvisoryUnlock | CursorHold |
+	CloseCursor | SQLPrepare | Deallocate | DeallocateAll | Discard | DiscardAll | Drop | Unsure
+
+// uncertain is what makes it unclear to which transaction a statement belongs.
+const uncertain = control | Do | Call
+
+// Start sets what the client begins with: base is what its welcome showed (what the server connection whose
+// ParameterStatus messages it got has reported), startup its own startup parameters.
+func (t *Tracker) Start(base, startup *Settings) error {
+	all, err := startup.Over(base)
+	if err != nil {
+		return err
+	}
+	*t = Tracker{settings: all, startup: all}
+	return nil
+}
+
+// Settings is what a server connection must have before the client's next statement goes to it.
+func (t *Tracker) Settings() *Settings { return t.settings }
+
+// Pins are the reasons for which the client must keep its server connection, as of the end of its last transaction.
+func (t *Tracker) Pins() PinReasons { return t.pins }
+
+// Observe is called when a statement that will be executed goes to the server: for Query with its text, for Execute
+// with the text that was parsed. The text is not kept.
+func (t *Tracker) Observe(found Finding, sql []byte) {
+	if t.texts < 255 {
+		t.texts++
+	}
+	t.control |= found & uncertain
+	if found&concerning == 0 && t.pending == nil && t.pins&(1<<PinUnknown) == 0 && !t.tempPath() {
+		return
+	}
+	t.observe(found, sql)
+}
+
+// CommandTag is called with the tag of CommandComplete. It reports whether all prepared statements of the session are
+// gone.
+func (t *Tracker) CommandTag(tag []byte) (clearPrepared bool) {
+	if t.pending == nil {
+		return false
+	}
+	return t.pending.commandTag(string(tag))
+}
+
+// Error is called when the server has sent an ErrorResponse.
+func (t *Tracker) Error() {
+	if t.pending != nil {
+		t.pending.failed = true
+	}
+}
+
+// ParameterStatus is called when the server reports a parameter, in a transaction or while settings are synchronized.
+func (t *Tracker) ParameterStatus(name, value []byte) {
+	canonical, ok := canonicalName(name)
+	if !ok || !replayable(canonical) {
+		return
+	}
+	if t.pending == nil {
+		if known, ok := t.settings.Value(canonical); ok && known == string(value) {
+			return
+		}
+		t.pending = new(pending)
+	}
+	t.pending.report(canonical, string(value))
+}
+
+// Ready is called when ReadyForQuery has arrived, with its status, and whether more of them are to come (the client has
+// sent another Query or Sync already).
+func (t *Tracker) Ready(status byte, more bool) Action {
+	const idle = 'I'
+	if t.pending == nil {
+		if !more {
+			t.control, t.texts = 0, 0
+		}
+		return Action{}
+	}
+	if more {
+		if status == idle {
+			t.pending.ask() // it is not known which statements belong to which transaction
+		}
+		return Action{}
+	}
+	var action Action
+	if status == idle {
+		action = t.finish()
+	}
+	t.control, t.texts = 0, 0
+	return action
+}
+
+// AppendProbe appends the SQL text of the probe, which answers with one row for ParseProbe.
+func (t *Tracker) AppendProbe(dst []byte) []byte {
+	var names nameList
+	if t.pending != nil {
+		names = t.pending.names
+	}
+	for _, e := range t.settings.all() {
+		names.add(e.name)
+	}
+	return appendProbe(dst, names.names)
+}
+
+// Apply takes the answer to a probe.
+func (t *Tracker) Apply(probe *Probe) Action {
+	p := t.takePending()
+	sticky := t.pins & Pins(PinSettings, PinLibrary)
+	if p.cleared {
+		sticky &^= 1 << PinSettings
+	}
+	if p.outcome != rolledBack && p.found.Has(SettingHidden) || p.names.overflow {
+		sticky |= 1 << PinSettings
+	}
+	t.pins = probe.pins() | sticky | p.libraryPin()
+	return t.become(p.fromProbe(t, probe))
+}
+
+// ProbeFailed is called when the probe could not be sent or was not answered: the client is pinned, and the server is
+// asked again at the end of its next transaction.
+func (t *Tracker) ProbeFailed() {
+	t.takePending()
+	t.pins |= 1 << PinUnknown
+}
+
+// Synced is called when the server connection, which was in the state from, has executed AppendDiff(from, Settings()).
+// It returns what both have now. Values which PostgreSQL spells in its own way (DateStyle ISO is "ISO, MDY") become
+// as it reported them, so that clients which ask for the same in different words share one set.
+func (t *Tracker) Synced(from *Settings) *Settings {
+	p := t.takePending()
+	d := draft{entries: cloneEntries(t.settings)}
+	startup := draft{entries: cloneEntries(t.startup)}
+	spell := func(e entry) {
+		if before, ok := t.settings.get(e.name); ok {
+			if s, ok := startup.get(e.name); ok && s.form == before.form && s.text == before.text {
+				startup.set(e)
+			}
+		}
+		d.set(e)
+	}
+	for _, e := range t.settings.all() {
+		if before, ok := from.get(e.name); ok && before.reported && e.form == formValue {
+			spell(before)
+		}
+	}
+	for _, r := range p.reports {
+		spell(r.entry())
+	}
+	settings, err1 := intern(d.entries)
+	begin, err2 := intern(startup.entries)
+	if err1 == nil && err2 == nil {
+		t.settings, t.startup = settings, begin
+	}
+	return t.settings
+}
+
+// SyncFailed is called when the server connection has refused AppendDiff. It is in the state it was in.
+func (t *Tracker) SyncFailed() { t.takePending() }
+
+// takePending ends what is pending and returns it; it is empty if there was nothing.
+func (t *Tracker) takePending() *pending {
+	p := t.pending
+	t.pending = nil
+	if p == nil {
+		p = new(pending)
+	}
+	return p
+}
+
+// tempPath reports whether anything the client creates may be temporary.
+func (t *Tracker) tempPath() bool { return t.settings != nil && t.settings.tempPath }
