@@ -21,9 +21,9 @@
 // so when it fails the server connection is where it was.
 //
 // Parameters which PostgreSQL reports (ParameterStatus) are part of the set by value. A server connection begins
-// with the set [Reported] makes of its ParameterStatus messages; a client begins with the same set as its
-// welcome shows, plus its own startup parameters ([FromStartup], [Tracker.Start]). Therefore a client gets what its
-// welcome promised on every server connection, whatever defaults that one has.
+// with the set [Reported] makes of its ParameterStatus messages; a client begins with what its welcome shows, which is
+// such a set and its own startup parameters ([Welcome], [Tracker.Start]). Therefore a client gets what its welcome
+// promised on every server connection, whatever defaults that one has.
 //
 // # Tracker
 //

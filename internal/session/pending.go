@@ -25,7 +25,9 @@ type report struct {
 	name, value string
 }
 
-func (r report) entry() entry { return entry{name: r.name, text: r.value, form: formValue, reported: true} }
+func (r report) entry() entry {
+	return entry{name: r.name, text: r.value, form: formValue, reported: true}
+}
 
 // outcome is what has become of the changes of a transaction.
 type outcome uint8

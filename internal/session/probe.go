@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/usher-pg/usher/internal/wire"
 )
 
 // ProbeColumns is the number of columns of the probe's one row.
@@ -69,17 +71,17 @@ func appendProbe(dst []byte, names []string) []byte {
 
 // Probe is what a server says about its session.
 type Probe struct {
-	Settings    []Parameter // made in this session, in PostgreSQL's spelling of the names
-	Custom      []Parameter // custom settings that were asked for and have a value
-	LoginUser   string      // who logged in
-	SessionUser string      // SET SESSION AUTHORIZATION changes it
-	Role        string      // "none" if there is none
-	Channels    int         // of LISTEN
-	Temporary   int         // objects in the temporary schema
-	Locks       int         // session-level advisory locks
-	Cursors     int         // WITH HOLD
-	SQLPrepared int         // statements of SQL PREPARE
-	Prepared    int         // statements of the protocol's Parse, those of the relay; see prepared.Cache.Len
+	Settings    []wire.Param // made in this session, in PostgreSQL's spelling of the names
+	Custom      []wire.Param // custom settings that were asked for and have a value
+	LoginUser   string       // who logged in
+	SessionUser string       // SET SESSION AUTHORIZATION changes it
+	Role        string       // "none" if there is none
+	Channels    int          // of LISTEN
+	Temporary   int          // objects in the temporary schema
+	Locks       int          // session-level advisory locks
+	Cursors     int          // WITH HOLD
+	SQLPrepared int          // statements of SQL PREPARE
+	Prepared    int          // statements of the protocol's Parse, those of the relay; see prepared.Cache.Len
 }
 
 // ParseProbe reads the columns of the probe's row; nil is NULL.
@@ -141,8 +143,8 @@ func (d *probeDecoder) text(column int) string {
 }
 
 // pairs reads name=hex,name=hex,…. Names contain neither separator.
-func (d *probeDecoder) pairs(column int) []Parameter {
-	var found []Parameter
+func (d *probeDecoder) pairs(column int) []wire.Param {
+	var found []wire.Param
 	rest := d.columns[column]
 	for len(rest) > 0 {
 		var pair []byte
@@ -153,7 +155,7 @@ func (d *probeDecoder) pairs(column int) []Parameter {
 			d.fail(column)
 			return nil
 		}
-		found = append(found, Parameter{string(name), string(value)})
+		found = append(found, wire.Param{Name: string(name), Value: string(value)})
 	}
 	return found
 }

@@ -10,7 +10,7 @@ func (t *Tracker) finish() Action {
 	p.outcome = p.decide(t.control, t.texts)
 	if p.asks || p.outcome == unknown {
 		p.asks = true
-		return Action{Verdict: AskServer}
+		return Action{Kind: AskServer}
 	}
 	t.takePending()
 	if p.cleared && p.outcome == committed {
@@ -160,5 +160,5 @@ func (t *Tracker) become(client, server draft) Action {
 		return Action{}
 	}
 	t.settings = c
-	return Action{Verdict: Changed, Client: c, Server: s}
+	return Action{Kind: Changed, Client: c, Server: s}
 }

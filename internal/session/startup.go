@@ -3,8 +3,9 @@ package session
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+
+	"github.com/usher-pg/usher/internal/wire"
 )
 
 // The ways in which a startup parameter can be refused.
@@ -15,14 +16,9 @@ var (
 	ErrOptions        = errors.New("only -c name=value and --name=value are understood")
 )
 
-// Parameter is a name and a value, as in a startup packet or in ParameterStatus.
-type Parameter struct {
-	Name, Value string
-}
-
 // FromStartup makes the set of a client's startup parameters: everything but user, database, replication and protocol
 // options (_pq_.…), and what "options" contains. Like PostgreSQL, it lets the named parameters win over "options".
-func FromStartup(parameters []Parameter) (*Settings, error) {
+func FromStartup(parameters []wire.Param) (*Settings, error) {
 	var d draft
 	for _, p := range parameters {
 		if p.Name != "options" {
@@ -53,7 +49,7 @@ func FromStartup(parameters []Parameter) (*Settings, error) {
 	return intern(d.entries)
 }
 
-func (d *draft) startup(p Parameter) error {
+func (d *draft) startup(p wire.Param) error {
 	name, ok := canonicalName(p.Name)
 	switch {
 	case !ok:
@@ -69,33 +65,10 @@ func (d *draft) startup(p Parameter) error {
 	return nil
 }
 
-// Reported makes the set of what a server connection has reported while it was opened. Parameters that cannot be set
-// are left out.
-func Reported(parameters []Parameter) (*Settings, error) {
-	var s *Settings
-	for _, p := range parameters {
-		next, err := s.Reported(p.Name, p.Value)
-		if err != nil {
-			return nil, err
-		}
-		s = next
-	}
-	return s, nil
-}
-
-// Over is the set with everything of base that it does not set itself.
-func (s *Settings) Over(base *Settings) (*Settings, error) {
-	d := draft{entries: slices.Clone(base.all())}
-	for _, e := range s.all() {
-		d.set(e)
-	}
-	return intern(d.entries)
-}
-
 // parseOptions takes the command-line options of the startup parameter "options" apart, as pg_split_opts and the
 // postgres command do: words are separated by white space, a backslash takes the next byte as it is.
-func parseOptions(options string) ([]Parameter, error) {
-	var found []Parameter
+func parseOptions(options string) ([]wire.Param, error) {
+	var found []wire.Param
 	words := splitOptions(options)
 	for i := 0; i < len(words); i++ {
 		setting := ""
@@ -112,7 +85,7 @@ func parseOptions(options string) ([]Parameter, error) {
 		if !ok {
 			return nil, ErrOptions
 		}
-		found = append(found, Parameter{strings.ReplaceAll(name, "-", "_"), value})
+		found = append(found, wire.Param{Name: strings.ReplaceAll(name, "-", "_"), Value: value})
 	}
 	return found, nil
 }

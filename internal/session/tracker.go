@@ -1,20 +1,20 @@
 package session
 
-// Verdict is what the relay has to do when a transaction has ended.
-type Verdict uint8
+// ActionKind is what the relay has to do when a transaction has ended.
+type ActionKind uint8
 
-// The verdicts.
+// The kinds of actions.
 const (
-	Nothing   Verdict = iota // the session is as it was
-	Changed                  // the settings of the client, the server connection or both have changed
-	AskServer                // send AppendProbe, then call Apply or ProbeFailed
+	Nothing   ActionKind = iota // the session is as it was
+	Changed                     // the settings of the client, the server connection or both have changed
+	AskServer                   // send AppendProbe, then call Apply or ProbeFailed
 )
 
 // Action is the answer to Ready and Apply. Client and Server are set with Changed.
 type Action struct {
-	Verdict Verdict
-	Client  *Settings // what the client needs from now on, the same as Tracker.Settings
-	Server  *Settings // what the server connection has now
+	Kind   ActionKind
+	Client *Settings // what the client needs from now on, the same as Tracker.Settings
+	Server *Settings // what the server connection has now
 }
 
 // Tracker follows what one client does to its sessions. The zero value is a client without settings. An idle client
@@ -35,16 +35,9 @@ const concerning = Setting | SettingHidden | Load | Listen | Unlisten | Temp | A
 // uncertain is what makes it unclear to which transaction a statement belongs.
 const uncertain = control | Do | Call
 
-// Start sets what the client begins with: base is what its welcome showed (what the server connection whose
-// ParameterStatus messages it got has reported), startup its own startup parameters.
-func (t *Tracker) Start(base, startup *Settings) error {
-	all, err := startup.Over(base)
-	if err != nil {
-		return err
-	}
-	*t = Tracker{settings: all, startup: all}
-	return nil
-}
+// Start sets what the client begins with, as Welcome returns it. It is also what the client falls back to when it
+// resets a setting.
+func (t *Tracker) Start(settings *Settings) { *t = Tracker{settings: settings, startup: settings} }
 
 // Settings is what a server connection must have before the client's next statement goes to it.
 func (t *Tracker) Settings() *Settings { return t.settings }
@@ -82,18 +75,18 @@ func (t *Tracker) Error() {
 }
 
 // ParameterStatus is called when the server reports a parameter, in a transaction or while settings are synchronized.
-func (t *Tracker) ParameterStatus(name, value []byte) {
+func (t *Tracker) ParameterStatus(name, value string) {
 	canonical, ok := canonicalName(name)
 	if !ok || !replayable(canonical) {
 		return
 	}
 	if t.pending == nil {
-		if known, ok := t.settings.Value(canonical); ok && known == string(value) {
+		if known, ok := t.settings.Value(canonical); ok && known == value {
 			return
 		}
 		t.pending = new(pending)
 	}
-	t.pending.report(canonical, string(value))
+	t.pending.report(canonical, value)
 }
 
 // Ready is called when ReadyForQuery has arrived, with its status, and whether more of them are to come (the client has
