@@ -2,35 +2,6 @@ package status
 
 import "time"
 
-// Sections says which parts of a snapshot to gather.
-type Sections uint32
-
-// The parts of a snapshot. Version, Now, StartedAt and State are always there.
-const (
-	SectionClients Sections = 1 << iota
-	SectionServers
-	SectionPools // with their lanes, and the budgets
-	SectionDatabases
-	SectionUsers
-	SectionStats
-	SectionLists
-	SectionConfig
-	SectionLoops
-	SectionMemory
-	SectionListeners
-	SectionLogins
-	sectionsEnd
-)
-
-// AllSections asks for everything.
-const AllSections = sectionsEnd - 1
-
-// SummarySections is everything whose size does not grow with the number of connections.
-const SummarySections = AllSections &^ (SectionClients | SectionServers)
-
-// Has reports whether all of want is in s.
-func (s Sections) Has(want Sections) bool { return s&want == want }
-
 // State is what usher as a whole is doing.
 type State string
 

@@ -16,6 +16,37 @@ func TestSummaryLeavesOutWhatGrowsWithConnections(t *testing.T) {
 	}
 }
 
+func TestSectionsAreReadFromAList(t *testing.T) {
+	t.Parallel()
+	tests := map[string]Sections{
+		"pools": SectionPools, "pools,stats": SectionPools | SectionStats, "all": AllSections,
+		"summary,clients": SummarySections | SectionClients,
+	}
+	for list, want := range tests {
+		if got, err := ParseSections(list); err != nil || got != want {
+			t.Errorf("%q = %b, %v, want %b", list, got, err, want)
+		}
+	}
+	for _, list := range []string{"", "pools,", "Pools", "pools stats", "x"} {
+		if got, err := ParseSections(list); err == nil {
+			t.Errorf("%q = %b, want an error", list, got)
+		}
+	}
+}
+
+func TestEverySectionHasAName(t *testing.T) {
+	t.Parallel()
+	for section := SectionClients; section < sectionsEnd; section <<= 1 {
+		named := false
+		for _, n := range sectionNames {
+			named = named || n.section == section
+		}
+		if !named {
+			t.Errorf("section %b has no name", section)
+		}
+	}
+}
+
 func TestASectionThatWasNotGatheredIsNotInTheJSON(t *testing.T) {
 	t.Parallel()
 	text, err := json.Marshal(Snapshot{Version: "1", State: Active})
