@@ -26,6 +26,8 @@ const (
 	featureNotThere   = "0A000"
 )
 
+func asPgError(err error, into **pgconn.PgError) bool { return errors.As(err, into) }
+
 // sqlState is the code of a server's error, whichever driver reports it; "" if the error is none.
 func sqlState(err error) string {
 	var fromPgx *pgconn.PgError

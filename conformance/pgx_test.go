@@ -157,7 +157,7 @@ func TestPgxPipelineMode(t *testing.T) {
 	t.Parallel()
 	each(t, "two", func(t *testing.T, target *target) {
 		conn := target.connect(t).PgConn()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		pipeline := conn.StartPipeline(ctx)
 		pipeline.SendPrepare("double", "SELECT $1::int * 2", nil)
@@ -270,7 +270,7 @@ func TestPgxCancelByContext(t *testing.T) {
 			var watcher sync.WaitGroup
 			watcher.Go(func() {
 				defer cancel()
-				if err := poll(10*time.Second, func() bool { return admin.sleeping(mark) }); err != nil {
+				if err := poll(patience, func() bool { return admin.sleeping(mark) }); err != nil {
 					t.Errorf("the sleep has not begun: %v", err)
 				}
 			})
@@ -291,7 +291,7 @@ func TestPgxListenNotify(t *testing.T) {
 	t.Parallel()
 	each(t, "two", func(t *testing.T, target *target) {
 		listener, sender := target.connect(t), target.connect(t)
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		channel := unique("channel")
 		if _, err := listener.Exec(ctx, "LISTEN "+channel); err != nil {
@@ -321,7 +321,7 @@ func TestPgxListenNotify(t *testing.T) {
 func TestPgxPreparedStatements(t *testing.T) {
 	t.Parallel()
 	each(t, "two", func(t *testing.T, target *target) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		var conns []*pgx.Conn
 		for i := range 5 {

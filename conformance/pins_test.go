@@ -4,7 +4,6 @@ package conformance
 
 import (
 	"testing"
-	"time"
 )
 
 // pin is session state that cannot be carried to another server connection.
@@ -90,7 +89,7 @@ func TestStateThatCannotBeCarriedKeepsItsServerConnection(t *testing.T) {
 func moves(t *testing.T, target *target, client *session) {
 	t.Helper()
 	last := client.backend()
-	eventually(t, 10*time.Second, "the client still has its own server connection", func() bool {
+	eventually(t, patience, "the client still has its own server connection", func() bool {
 		holder := target.simple(t)
 		holder.run("BEGIN")
 		held := holder.backend() == last

@@ -144,7 +144,7 @@ func TestPqListener(t *testing.T) {
 				if heard == nil || heard.Extra != fmt.Sprint(i) {
 					t.Fatalf("heard %v, expected %d", heard, i)
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(patience):
 				t.Fatal("heard nothing")
 			}
 		}
@@ -168,7 +168,7 @@ func TestPqCancelByContext(t *testing.T) {
 		var watcher sync.WaitGroup
 		watcher.Go(func() {
 			defer cancel()
-			if err := poll(10*time.Second, func() bool { return admin.sleeping(mark) }); err != nil {
+			if err := poll(patience, func() bool { return admin.sleeping(mark) }); err != nil {
 				t.Errorf("the sleep has not begun: %v", err)
 			}
 		})
@@ -177,7 +177,7 @@ func TestPqCancelByContext(t *testing.T) {
 		if sqlState(err) != queryCanceled && !isContextError(err) {
 			t.Errorf("got %v, expected SQLSTATE %s", err, queryCanceled)
 		}
-		if err := poll(10*time.Second, func() bool { return !admin.sleeping(mark) }); err != nil {
+		if err := poll(patience, func() bool { return !admin.sleeping(mark) }); err != nil {
 			t.Errorf("the statement still runs: %v", err)
 		}
 		var one int

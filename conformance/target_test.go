@@ -3,6 +3,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -30,6 +31,7 @@ type target struct {
 	socket   int    // the port in the name of the unix socket
 	database string
 	user     string
+	sslmode  string            // of programs; "" is disable
 	backing  *privatepg.Server // the PostgreSQL behind it, or itself
 	usher    *pgtest.Usher     // nil for PostgreSQL
 }
@@ -117,14 +119,14 @@ func (t *target) urlAs(user *url.Userinfo, parameters ...string) string {
 func (t *target) environment() []string {
 	return []string{
 		"PGHOST=" + t.host, "PGPORT=" + strconv.Itoa(t.port), "PGUSER=" + t.user, "PGDATABASE=" + t.database,
-		"PGSSLMODE=disable", "PGCONNECT_TIMEOUT=10", "PGAPPNAME=conformance", "LC_ALL=C", "TZ=UTC", "PSQLRC=/dev/null",
+		"PGSSLMODE=" + cmp.Or(t.sslmode, "disable"), "PGCONNECT_TIMEOUT=30", "PGAPPNAME=conformance", "LC_ALL=C", "TZ=UTC", "PSQLRC=/dev/null",
 	}
 }
 
 // connect logs a pgx connection in and closes it with the test.
 func (t *target) connect(tb testing.TB, parameters ...string) *pgx.Conn {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, t.url(parameters...))
 	if err != nil {
@@ -141,7 +143,7 @@ func (t *target) connect(tb testing.TB, parameters ...string) *pgx.Conn {
 // simple logs in with pgconn, whose simple protocol returns text as psql sees it.
 func (t *target) simple(tb testing.TB, parameters ...string) *session {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, err := pgconn.Connect(ctx, t.url(parameters...))
 	if err != nil {
@@ -172,7 +174,7 @@ func (s *session) run(sql string) string {
 }
 
 func (s *session) try(sql string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	results, err := s.conn.Exec(ctx, sql).ReadAll()
 	if err != nil || len(results) == 0 {
@@ -259,6 +261,9 @@ func (t *target) admin(tb testing.TB) *session {
 	tb.Helper()
 	return directly(t.backing).simple(tb, "application_name", "conformance admin")
 }
+
+// patience is how long to wait for what should happen at once, on a slow machine.
+const patience = 30 * time.Second
 
 // eventually waits until a condition holds, looking again and again. It replaces every sleep in these tests.
 func eventually(tb testing.TB, patience time.Duration, what string, holds func() bool) {
