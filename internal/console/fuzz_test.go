@@ -42,12 +42,17 @@ func FuzzServe(f *testing.F) {
 			t.Fatalf("Serve returned %v", err)
 		}
 		ready, asked := 0, bytes.Count(in, []byte{'Q'})+bytes.Count(in, []byte{'S'})+bytes.Count(in, []byte{'F'})
-		answers := pgproto3.NewFrontend(&conn.out, io.Discard)
-		for {
-			m, err := answers.Receive()
-			if errors.Is(err, io.EOF) {
-				break
+		messages := 0
+		for rest := conn.out.Bytes(); len(rest) > 0; messages++ {
+			kind, length, ok := wire.Header(rest)
+			if !ok || length > len(rest) || !kind.IsServer() {
+				t.Fatalf("the answer to %q is not of whole messages", in)
 			}
+			rest = rest[length:]
+		}
+		answers := pgproto3.NewFrontend(&conn.out, io.Discard)
+		for range messages {
+			m, err := answers.Receive()
 			if err != nil {
 				t.Fatalf("the answer to %q is not of the protocol: %v", in, err)
 			}
