@@ -38,6 +38,7 @@ var (
 	StatementLimit     = row("53400", SeverityError, slog.LevelInfo, "too many prepared statements", "")
 	NoSuchStatement    = row("26000", SeverityError, slog.LevelInfo, "prepared statement %q does not exist", "")
 	DuplicateStatement = row("42P05", SeverityError, slog.LevelInfo, "prepared statement %q already exists", "")
+	TransactionFailed  = row("25P02", SeverityError, slog.LevelDebug, "current transaction is aborted, commands ignored until end of transaction block", "")
 	StatementMode      = row("0A000", SeverityFatal, slog.LevelInfo, "transaction blocks are not allowed in statement pooling mode", "Use a pool of mode transaction.")
 	SettingFailed      = row("55000", SeverityError, slog.LevelWarn, "the session's settings could not be restored on another server connection", "")
 

@@ -1,0 +1,134 @@
+package reactor
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Interest says what a descriptor is watched for. Zero still reports that the peer is gone.
+type Interest uint8
+
+// The two interests.
+const (
+	Read Interest = 1 << iota
+	Write
+)
+
+// Event says what a descriptor is ready for. Hangup: the peer is gone or the descriptor is broken; reading tells which.
+type Event uint8
+
+// The events.
+const (
+	Readable Event = 1 << iota
+	Writable
+	Hangup
+)
+
+// Token names a descriptor's owner. The handler chooses it and gets it back; the reactor never looks at it.
+type Token uint64
+
+// Handler is what a loop drives. All its methods are called on the loop's goroutine.
+type Handler interface {
+	// Ready is called once for a descriptor that is ready, in a turn. An event may be stale when an earlier one of the
+	// same turn removed the descriptor: the token must tell.
+	Ready(token Token, event Event)
+	// Turn is called after the events and the mailbox of every turn. It returns how long the loop may sleep at most.
+	Turn() time.Duration
+}
+
+// batch is how many events one system call may return.
+const batch = 256
+
+// Loop is an event loop.
+type Loop struct {
+	poller  poller
+	handler Handler
+
+	// mailbox guards letters. Nothing else happens under it.
+	mailbox sync.Mutex
+	letters []func()
+	reading []func() // the mailbox's other half, swapped in by the loop; the loop's own
+	rung    atomic.Bool
+
+	start time.Time
+}
+
+// New opens the loop's poller. Run closes it.
+func New(handler Handler, start time.Time) (*Loop, error) {
+	l := &Loop{handler: handler, start: start}
+	if err := l.poller.open(); err != nil {
+		return nil, fmt.Errorf("open event loop: %w", err)
+	}
+	return l, nil
+}
+
+// Now is the time since the start given to New, on the monotonic clock.
+func (l *Loop) Now() time.Duration { return time.Since(l.start) }
+
+// Add begins to watch a descriptor.
+func (l *Loop) Add(fd int, token Token, interest Interest) error {
+	return l.poller.add(fd, token, interest)
+}
+
+// Modify changes what a descriptor is watched for.
+func (l *Loop) Modify(fd int, token Token, old, interest Interest) error {
+	return l.poller.modify(fd, token, old, interest)
+}
+
+// Remove ends the watch; the descriptor stays open.
+func (l *Loop) Remove(fd int, old Interest) error { return l.poller.remove(fd, old) }
+
+// Post makes the loop call letter in its next turn. It may be called from any goroutine, also from the loop itself. A
+// letter posted after the loop has ended is never called.
+func (l *Loop) Post(letter func()) {
+	l.mailbox.Lock()
+	l.letters = append(l.letters, letter)
+	l.mailbox.Unlock()
+	if !l.rung.Swap(true) {
+		l.poller.wake()
+	}
+}
+
+// Run drives the handler until ctx ends.
+func (l *Loop) Run(ctx context.Context) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer l.poller.close()
+	defer context.AfterFunc(ctx, func() { l.Post(func() {}) })()
+
+	sleep := time.Duration(0)
+	for ctx.Err() == nil {
+		n, err := l.poller.wait(sleep)
+		if err != nil {
+			return fmt.Errorf("wait for events: %w", err)
+		}
+		for i := range n {
+			if token, event, ok := l.poller.event(i); ok {
+				l.handler.Ready(token, event)
+			}
+		}
+		if l.rung.Load() {
+			l.read()
+		}
+		sleep = l.handler.Turn()
+		if l.rung.Load() {
+			sleep = 0
+		}
+	}
+	return nil
+}
+
+func (l *Loop) read() {
+	l.rung.Store(false)
+	l.mailbox.Lock()
+	l.letters, l.reading = l.reading[:0], l.letters
+	l.mailbox.Unlock()
+	for i, letter := range l.reading {
+		letter()
+		l.reading[i] = nil
+	}
+}

@@ -1,0 +1,260 @@
+package relay
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/usher-pg/usher/internal/carrier"
+	"github.com/usher-pg/usher/internal/reactor"
+)
+
+// conn is what a client and a server connection have in common: a descriptor on a loop, what of its input is still to be
+// processed, and what of its output the descriptor did not take. An idle conn holds no buffer.
+type conn struct {
+	loop     *loop
+	fd       int
+	token    reactor.Token
+	interest reactor.Interest
+	secure   *secure // nil without TLS
+
+	// stash is input read but not processed: a message not yet whole, or requests that wait for a server connection.
+	stash []byte
+	// left is how many bytes of the message under way are still to come; they go where its beginning went.
+	left int
+	// dropping: the bytes left are thrown away.
+	dropping bool
+	// unsent is output the descriptor did not take. As long as there is some, the other side is not read.
+	unsent []byte
+	sent   int // bytes of unsent that are gone
+
+	pauses pause // why it is not read
+	lost   error // why reading or writing failed; whoever sees it closes the conn
+}
+
+// pause is a set of reasons not to read a conn.
+type pause uint8
+
+const (
+	pauseUnsent    pause = 1 << iota // the other side does not take what was read
+	pauseStash                       // enough is read ahead
+	pauseReplies                     // too many replies are outstanding
+	pauseSuspended                   // SUSPEND
+)
+
+// secure is a connection's TLS: crypto/tls above a carrier that never blocks.
+type secure struct {
+	tls     *tls.Conn
+	carrier *carrier.Conn
+}
+
+var errPeerClosed = errors.New("connection closed by the other side")
+
+// stashMax is how much of a client that waits is read ahead; then it has to wait in its socket. Messages that must be
+// whole may exceed it (see wholeMax).
+const stashMax = 64 << 10
+
+// watch begins to watch the descriptor.
+func (c *conn) watch() error {
+	c.interest = reactor.Read
+	return c.loop.reactor.Add(c.fd, c.token, c.interest)
+}
+
+// look brings what the descriptor is watched for up to date.
+func (c *conn) look() {
+	var want reactor.Interest
+	if c.pauses == 0 {
+		want |= reactor.Read
+	}
+	if c.pending() > 0 {
+		want |= reactor.Write
+	}
+	if want == c.interest || c.fd < 0 {
+		return
+	}
+	if err := c.loop.reactor.Modify(c.fd, c.token, c.interest, want); err != nil {
+		c.lost = fmt.Errorf("watch: %w", err)
+		return
+	}
+	c.interest = want
+}
+
+func (c *conn) pause(why pause) {
+	c.pauses |= why
+	c.look()
+}
+
+func (c *conn) unpause(why pause) {
+	c.pauses &^= why
+	c.look()
+}
+
+// pending is how many bytes wait for the descriptor to take them.
+func (c *conn) pending() int {
+	if c.secure != nil {
+		return c.secure.carrier.Pending()
+	}
+	return len(c.unsent) - c.sent
+}
+
+// read reads once. The result holds what was stashed and what was read; it is valid until the next read on this loop,
+// and settle must be told how much of it is done. more is true when TLS may hold further input.
+func (c *conn) read() (buf []byte, more bool, err error) {
+	into := c.loop.scratch
+	if len(c.stash) > 0 {
+		c.stash = c.loop.chunks.grow(c.stash, readAhead)
+		into = c.stash[len(c.stash):cap(c.stash)]
+	}
+	n, err := c.readInto(into)
+	if n <= 0 || err != nil {
+		return nil, false, err
+	}
+	if len(c.stash) > 0 {
+		c.stash = c.stash[:len(c.stash)+n]
+		return c.stash, c.secure != nil, nil
+	}
+	return into[:n], c.secure != nil, nil
+}
+
+// readAhead is the least room a read gets behind a stash.
+const readAhead = 4 << 10
+
+// readInto is one read: 0 and no error when there is nothing to read.
+func (c *conn) readInto(b []byte) (int, error) {
+	if c.secure != nil {
+		n, err := c.secure.tls.Read(b)
+		if n > 0 || errors.Is(err, carrier.ErrWouldBlock) {
+			return n, nil
+		}
+		if err == io.EOF {
+			return 0, errPeerClosed
+		}
+		return 0, err
+	}
+	for {
+		n, errno := readSocket(c.fd, b)
+		switch errno {
+		case 0:
+			if n == 0 {
+				return 0, errPeerClosed
+			}
+			return n, nil
+		case syscall.EAGAIN:
+			return 0, nil
+		case syscall.EINTR:
+		default:
+			return 0, fmt.Errorf("read: %w", errno)
+		}
+	}
+}
+
+// settle notes that the first done bytes of buf, which read returned or which are the stash, are processed, and keeps
+// the rest.
+func (c *conn) settle(buf []byte, done int) {
+	rest := buf[done:]
+	stock := &c.loop.chunks
+	switch {
+	case len(c.stash) == 0: // buf is the scratch
+		if len(rest) > 0 {
+			c.stash = append(stock.get(len(rest)), rest...)
+		}
+	case len(rest) == 0:
+		stock.put(c.stash)
+		c.stash = nil
+	case done > 0:
+		c.stash = c.stash[:copy(c.stash, rest)]
+	}
+}
+
+// write sends b, or as much as the descriptor takes, and keeps the rest. b is not kept.
+func (c *conn) write(b []byte) {
+	if c.lost != nil || len(b) == 0 {
+		return
+	}
+	if c.secure != nil {
+		if _, err := c.secure.tls.Write(b); err != nil {
+			c.lost = err
+			return
+		}
+		if c.secure.carrier.Pending() > 0 {
+			c.look()
+		}
+		return
+	}
+	if len(c.unsent) > 0 {
+		c.unsent = c.loop.chunks.keep(c.unsent, b)
+		return
+	}
+	n := c.writeNow(b)
+	if n < len(b) && c.lost == nil {
+		c.unsent = append(c.loop.chunks.get(len(b)-n), b[n:]...)
+		c.look()
+	}
+}
+
+// writeNow is one write: how many bytes the descriptor took.
+func (c *conn) writeNow(b []byte) int {
+	for {
+		n, errno := writeSocket(c.fd, b)
+		switch errno {
+		case 0:
+			return n
+		case syscall.EAGAIN:
+			return 0
+		case syscall.EINTR:
+		default:
+			c.lost = fmt.Errorf("write: %w", errno)
+			return 0
+		}
+	}
+}
+
+// drain sends what is pending. It reports whether nothing is left.
+func (c *conn) drain() bool {
+	if c.secure != nil {
+		done, err := c.secure.carrier.Flush()
+		if err != nil {
+			c.lost = err
+		}
+		if done {
+			c.look()
+		}
+		return done
+	}
+	if len(c.unsent) > 0 {
+		c.sent += c.writeNow(c.unsent[c.sent:])
+		if c.sent < len(c.unsent) {
+			return false
+		}
+		c.loop.chunks.put(c.unsent)
+		c.unsent, c.sent = nil, 0
+		c.look()
+	}
+	return true
+}
+
+// hangUp ends the watch and closes the descriptor.
+func (c *conn) hangUp() {
+	if c.fd < 0 {
+		return
+	}
+	_ = c.loop.reactor.Remove(c.fd, c.interest)
+	c.close()
+	c.loop.chunks.put(c.stash)
+	c.loop.chunks.put(c.unsent)
+	c.stash, c.unsent, c.sent, c.left = nil, nil, 0, 0
+}
+
+func (c *conn) close() {
+	if c.secure != nil {
+		_ = c.secure.tls.Close()
+		_ = c.secure.carrier.Close()
+	} else {
+		_ = unix.Close(c.fd)
+	}
+	c.fd = -1
+}

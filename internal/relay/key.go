@@ -1,0 +1,68 @@
+package relay
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/binary"
+
+	"github.com/usher-pg/usher/internal/reactor"
+	"github.com/usher-pg/usher/internal/wire"
+)
+
+// A cancel key's process ID says where its client is: node, loop and slot. It is never negative, because libpq and
+// others print it as a signed number.
+const (
+	slotBits = 20
+	loopBits = 4
+	nodeBits = 7
+
+	// LoopsMax is how many loops the key has room for.
+	LoopsMax = 1 << loopBits
+)
+
+// keys makes and checks the secrets of cancel keys. They are a MAC of where the client is and how often that place was
+// used, so none is stored.
+type keys struct {
+	node   uint32
+	secret [32]byte
+}
+
+func newKeys(node uint32) *keys {
+	k := &keys{node: node & (1<<nodeBits - 1)}
+	_, _ = rand.Read(k.secret[:]) // never fails, see crypto/rand
+	return k
+}
+
+func (k *keys) processID(loop int, token reactor.Token) uint32 {
+	return k.node<<(slotBits+loopBits) | uint32(loop)<<slotBits | uint32(token)
+}
+
+// where is the place a process ID names. ok is false when it is another node's.
+func (k *keys) where(processID uint32) (loop int, slot uint32, ok bool) {
+	return int(processID >> slotBits & (1<<loopBits - 1)), processID & (1<<slotBits - 1), processID>>(slotBits+loopBits) == k.node
+}
+
+// secretOf is the secret of a client: four bytes for protocol 3.0, which knows no other length, and 32 from 3.2 on.
+func (k *keys) secretOf(processID uint32, token reactor.Token, version uint32) []byte {
+	mac := hmac.New(sha256.New, k.secret[:])
+	var place [12]byte
+	binary.BigEndian.PutUint32(place[:], processID)
+	binary.BigEndian.PutUint64(place[4:], uint64(token))
+	_, _ = mac.Write(place[:])
+	sum := mac.Sum(nil)
+	if version < wire.Version32 {
+		return sum[:4]
+	}
+	return sum
+}
+
+// fits compares a secret with that of the client who is at token now.
+func (k *keys) fits(processID uint32, token reactor.Token, secret []byte) bool {
+	version := uint32(wire.Version30)
+	if len(secret) != 4 {
+		version = wire.Version32
+	}
+	return subtle.ConstantTimeCompare(secret, k.secretOf(processID, token, version)) == 1
+}

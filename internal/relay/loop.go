@@ -1,0 +1,186 @@
+package relay
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/usher-pg/usher/internal/reactor"
+	engine "github.com/usher-pg/usher/pool"
+)
+
+// scratchLen is what a loop reads at once. PgBouncer reads 4 KiB (pkt_buf); 1 MB rows cost half the system calls' share
+// with 64 KiB, and beyond that the gain is lost in the cache.
+const scratchLen = 64 << 10
+
+// longestSleep bounds how late anything that is due by the clock may happen: timeouts, and a request on another loop.
+const longestSleep = 100 * time.Millisecond
+
+// loop is the relay's side of one event loop: the conns that live there, and what they share. Only the loop's goroutine
+// touches it, except for slots.
+type loop struct {
+	relay   *Relay
+	index   int
+	reactor *reactor.Loop
+	log     *slog.Logger
+
+	now        time.Duration // when the event under way was seen
+	scratch    []byte
+	made       []byte // messages put together for one write
+	upstream   flow   // what goes to a server
+	downstream flow   // what goes to a client
+	chunks     chunks
+
+	slots slots
+	pools []*Pool // that this loop ticks
+
+	grants   []engine.Grant[*server] // to be delivered before the turn ends
+	work     engine.Work[*server]
+	nextScan time.Duration
+
+	clients [clientPlaces]int
+	servers [serverPlaces]int
+}
+
+// slots numbers the conns of a loop. A token is a slot and how often it was used, so that an event for a conn that is
+// gone finds nobody.
+type slots struct {
+	// mutex guards all of it: a login takes its slot on its own goroutine, because the cancel key holds it.
+	mutex sync.Mutex
+	slots []slot
+	free  []uint32
+}
+
+type slot struct {
+	uses   uint32
+	client *client
+	server *server
+}
+
+// slotsMax is how many conns a loop may have: what fits the cancel key (see key.go).
+const slotsMax = 1 << slotBits
+
+// take reserves a slot.
+func (s *slots) take() (reactor.Token, bool) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	var i uint32
+	if n := len(s.free); n > 0 {
+		i = s.free[n-1]
+		s.free = s.free[:n-1]
+	} else {
+		if len(s.slots) == slotsMax {
+			return 0, false
+		}
+		i = uint32(len(s.slots))
+		s.slots = append(s.slots, slot{})
+	}
+	s.slots[i].uses++
+	return tokenOf(i, s.slots[i].uses), true
+}
+
+func tokenOf(slot, uses uint32) reactor.Token { return reactor.Token(uses)<<32 | reactor.Token(slot) }
+
+// put seats a conn in its slot.
+func (s *slots) put(token reactor.Token, c *client, v *server) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	i := &s.slots[uint32(token)]
+	i.client, i.server = c, v
+}
+
+func (s *slots) drop(token reactor.Token) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	i := &s.slots[uint32(token)]
+	i.client, i.server = nil, nil
+	s.free = append(s.free, uint32(token))
+}
+
+// get is who sits in a slot; both are nil when the token is stale. Only the loop calls it, and only the loop seats and
+// unseats, but a login may be growing the table.
+func (s *slots) get(token reactor.Token) (*client, *server) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	i := &s.slots[uint32(token)]
+	if i.uses != uint32(token>>32) {
+		return nil, nil
+	}
+	return i.client, i.server
+}
+
+// each calls f for every conn. f may close the conn it is given.
+func (s *slots) each(f func(*client, *server)) {
+	for i := 0; ; i++ {
+		s.mutex.Lock()
+		if i == len(s.slots) {
+			s.mutex.Unlock()
+			return
+		}
+		slot := s.slots[i]
+		s.mutex.Unlock()
+		if slot.client != nil || slot.server != nil {
+			f(slot.client, slot.server)
+		}
+	}
+}
+
+// Ready implements reactor.Handler.
+func (l *loop) Ready(token reactor.Token, event reactor.Event) {
+	l.now = l.reactor.Now()
+	c, s := l.slots.get(token)
+	switch {
+	case c != nil:
+		c.ready(event)
+	case s != nil:
+		s.ready(event)
+	}
+}
+
+// Turn implements reactor.Handler.
+func (l *loop) Turn() time.Duration {
+	l.now = l.reactor.Now()
+	sleep := longestSleep
+	for _, p := range l.pools {
+		if l.now >= p.engine.Due() {
+			p.tick(l)
+		}
+		sleep = min(sleep, p.engine.Due()-l.now)
+	}
+	l.deliver()
+	if l.now >= l.nextScan {
+		l.nextScan = l.now + longestSleep
+		l.enforceTimeouts()
+		l.deliver()
+	}
+	return max(sleep, 0)
+}
+
+// deliver hands granted server connections to those who waited for them. It is called at the end of whatever may have
+// granted something, never from within, so that one hand-over does not recurse into the next.
+func (l *loop) deliver() {
+	for i := 0; i < len(l.grants); i++ {
+		l.hand(l.grants[i])
+	}
+	clear(l.grants)
+	l.grants = l.grants[:0]
+}
+
+func (l *loop) hand(g engine.Grant[*server]) {
+	c := g.Waiter.Owner.(*client)
+	if c.loop != l {
+		c.loop.reactor.Post(func() {
+			c.loop.now = c.loop.reactor.Now()
+			c.loop.hand(g)
+			c.loop.deliver()
+		})
+		return
+	}
+	if s := g.Resource.Value; s.loop == l && s.fd < 0 {
+		c.pool.open(l, c.pool.engine.Discard(g.Resource, l.now)) // it broke on its way; the client is queued again
+		return
+	}
+	if c.pool.engine.Accept(g) {
+		c.granted(g.Resource)
+	}
+}

@@ -1,0 +1,107 @@
+package relay
+
+import "github.com/usher-pg/usher/internal/prepared"
+
+// expect is what a request that was sent to the server is to be answered with.
+type expect uint8
+
+const (
+	expectQuery    expect = iota + 1 // anything, then ReadyForQuery
+	expectFunction                   // FunctionCallResponse, then ReadyForQuery
+	expectParse                      // ParseComplete
+	expectBind                       // BindComplete
+	expectDescribe                   // ParameterDescription perhaps, then RowDescription or NoData
+	expectExecute                    // rows or COPY, then CommandComplete, EmptyQueryResponse or PortalSuspended
+	expectClose                      // CloseComplete
+	expectSync                       // ReadyForQuery
+)
+
+// manner says how a reply reaches the client.
+type manner uint8
+
+const (
+	forwarded manner = iota
+	hidden           // the request was usher's own: its reply is swallowed
+	faked            // the request never left usher: the reply is made up when its turn comes
+)
+
+// reply is a reply that is outstanding.
+type reply struct {
+	expect    expect
+	manner    manner
+	statement *prepared.Statement // that the message is about
+	name      string              // the client's, of a Parse
+}
+
+// repliesMax bounds how far a client may pipeline: its input is not read beyond.
+const repliesMax = 4096
+
+// replies is the queue of replies outstanding on a server connection, oldest first. The order is what makes swallowed
+// and made-up replies safe: each stands between the real ones it belongs between (traps 9 to 11).
+type replies struct {
+	ring  []reply // length is a power of two
+	first int
+	count int
+	ready int // how many of them end with ReadyForQuery
+}
+
+func (q *replies) push(r reply) {
+	if q.count == len(q.ring) {
+		bigger := make([]reply, max(16, 2*len(q.ring)))
+		for i := range q.count {
+			bigger[i] = q.ring[(q.first+i)&(len(q.ring)-1)]
+		}
+		q.ring, q.first = bigger, 0
+	}
+	q.ring[(q.first+q.count)&(len(q.ring)-1)] = r
+	q.count++
+	if r.expect.endsReady() {
+		q.ready++
+	}
+}
+
+func (e expect) endsReady() bool { return e == expectQuery || e == expectFunction || e == expectSync }
+
+// head is the oldest one; its zero value when there is none.
+func (q *replies) head() *reply {
+	if q.count == 0 {
+		return &noReply
+	}
+	return &q.ring[q.first]
+}
+
+var noReply reply // never written to
+
+func (q *replies) pop() reply {
+	r := q.ring[q.first]
+	q.ring[q.first] = reply{}
+	q.first = (q.first + 1) & (len(q.ring) - 1)
+	q.count--
+	if r.expect.endsReady() {
+		q.ready--
+	}
+	return r
+}
+
+// at is the i-th oldest.
+func (q *replies) at(i int) *reply { return &q.ring[(q.first+i)&(len(q.ring)-1)] }
+
+// removeSecond forgets the second oldest.
+func (q *replies) removeSecond() {
+	head := q.pop()
+	q.pop()
+	q.first = (q.first - 1) & (len(q.ring) - 1)
+	q.ring[q.first] = head
+	q.count++
+	if head.expect.endsReady() {
+		q.ready++
+	}
+}
+
+func (q *replies) full() bool { return q.count >= repliesMax }
+
+func (q *replies) clear() {
+	for q.count > 0 {
+		q.pop()
+	}
+}

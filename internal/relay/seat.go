@@ -1,0 +1,118 @@
+package relay
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+
+	"github.com/usher-pg/usher/internal/carrier"
+	"github.com/usher-pg/usher/internal/pgerr"
+	"github.com/usher-pg/usher/internal/session"
+	"github.com/usher-pg/usher/internal/wire"
+	engine "github.com/usher-pg/usher/pool"
+)
+
+// Guest is a client that has logged in and is to be seated.
+type Guest struct {
+	Carrier  *carrier.Conn
+	TLS      *tls.Conn // nil without TLS
+	Remote   net.Addr
+	Local    net.Addr
+	Params   []wire.Param // start-up parameters that are settings of its session
+	Protocol uint32
+	Lane     engine.Lane
+
+	// Welcome tells the client that it is logged in.
+	Welcome func(params []wire.Param, processID uint32, secret []byte) error
+}
+
+// Seat takes over a client: it is welcomed, and its descriptor goes to a loop. After an error the client is still the
+// caller's, to be told and closed.
+func (r *Relay) Seat(ctx context.Context, p *Pool, g *Guest) error {
+	params, err := p.Parameters(ctx)
+	if err != nil {
+		return err
+	}
+	settings, welcome, err := session.Welcome(params, g.Params)
+	if err != nil {
+		return pgerr.InvalidParameter.With(err.Error()).Because(err)
+	}
+	if r.seated.Add(1) > int64(r.limits.Clients) {
+		r.seated.Add(-1)
+		return pgerr.TooManyClients.With()
+	}
+	p.clients.Add(1)
+	c, err := r.welcome(p, g, welcome)
+	if err != nil {
+		r.seated.Add(-1)
+		p.clients.Add(-1)
+		return err
+	}
+	c.tracker.Start(settings)
+	c.loop.reactor.Post(c.sit)
+	return nil
+}
+
+var errNoSlot = errors.New("no slot is left on the loop")
+
+// welcome finds the client a place and tells it.
+func (r *Relay) welcome(p *Pool, g *Guest, params []wire.Param) (*client, error) {
+	l := r.loops[int(r.next.Add(1))%len(r.loops)]
+	token, ok := l.slots.take()
+	if !ok {
+		return nil, pgerr.TooManyClients.With().Because(errNoSlot)
+	}
+	processID := r.keys.processID(l.index, token)
+	c := &client{
+		conn:   conn{loop: l, token: token},
+		id:     r.ids.Add(1),
+		pool:   p,
+		lane:   g.Lane,
+		remote: g.Remote,
+		local:  g.Local,
+	}
+	c.waiter.Owner = c
+	err := g.Welcome(params, processID, r.keys.secretOf(processID, token, g.Protocol))
+	if err == nil {
+		err = c.take(g.Carrier, g.TLS)
+	}
+	if err != nil {
+		l.slots.drop(token)
+		return nil, err
+	}
+	return c, nil
+}
+
+// take makes a descriptor of a connection that was a goroutine's.
+func (c *conn) take(from *carrier.Conn, secured *tls.Conn) (err error) {
+	if c.fd, err = from.Detach(); err != nil {
+		return err
+	}
+	if secured != nil {
+		c.secure = &secure{tls: secured, carrier: from}
+		return nil
+	}
+	if n := from.Buffered(); n > 0 {
+		c.stash = make([]byte, n)
+		_, err = from.Read(c.stash)
+	}
+	return err
+}
+
+// sit is the client's first act on its loop.
+func (c *client) sit() {
+	l := c.loop
+	l.now = l.reactor.Now()
+	c.seated, c.last = l.now, l.now
+	c.waiter.Owner = c
+	l.slots.put(c.token, c, nil)
+	l.clients[clientNew]++
+	c.become(clientIdle)
+	if err := c.watch(); err != nil {
+		c.gone(err)
+		return
+	}
+	c.resume() // what came with the login
+	l.deliver()
+}

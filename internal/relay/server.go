@@ -1,0 +1,171 @@
+package relay
+
+import (
+	"time"
+
+	"github.com/usher-pg/usher/internal/pgerr"
+	"github.com/usher-pg/usher/internal/prepared"
+	"github.com/usher-pg/usher/internal/reactor"
+	"github.com/usher-pg/usher/internal/session"
+	"github.com/usher-pg/usher/internal/wire"
+	engine "github.com/usher-pg/usher/pool"
+)
+
+const idleStatus = wire.StatusIdle
+
+// server is a connection to PostgreSQL.
+type server struct {
+	conn
+	place  serverPlace
+	status byte // of the last ReadyForQuery
+	task   task // what usher itself is doing with it
+
+	id       uint64
+	pool     *Pool
+	resource *engine.Resource[*server]
+	client   *client // while linked
+	replies  replies
+
+	batch    bool // messages of the extended protocol were sent since the last Sync
+	skipping bool // the batch failed: the server throws away everything up to the next Sync
+	copying  bool // the client is to send COPY data
+	fatal    bool // the server has said why it will close
+	orphan   bool // its client left; what is outstanding is thrown away
+	soiled   bool // the client that left may have left something behind
+	probeDue bool // the transaction that ended may have left something behind
+	unnamed  bool // the unnamed statement is the linked client's
+	doubt    bool // statements may be prepared on it that its cache has forgotten
+
+	settings *session.Settings // what its session is set to
+	base     *session.Settings // what it was set to when it was opened
+	cache    *prepared.Cache   // what is prepared on it; nil when usher does not keep track
+	exchange exchange          // of the task
+
+	cancels   int      // cancel requests that may still hit it
+	cancelled []func() // to be called when they have been delivered
+	handle    *Opened  // whom to cancel, addresses; its descriptor is here
+	opened    time.Duration
+	linkedAt  time.Duration
+	began     time.Duration // when the statement under way was sent
+	entered   time.Duration // when the transaction under way began
+	quiet     time.Duration // when the last reply came
+}
+
+func (s *server) become(to serverPlace) {
+	s.loop.servers[s.place]--
+	s.place = move(serverMoves[s.place], s.place, to)
+	s.loop.servers[s.place]++
+}
+
+// expect notes a reply that the message about to be forwarded will have.
+func (s *server) expect(r reply) {
+	if s.replies.count == 0 {
+		s.began = s.loop.now
+		if s.status == idleStatus {
+			s.entered = s.loop.now
+		}
+	}
+	s.replies.push(r)
+}
+
+// ready is called when the descriptor is.
+func (s *server) ready(event reactor.Event) {
+	if event&reactor.Writable != 0 && s.drain() && s.client != nil {
+		s.client.unpause(pauseUnsent)
+	}
+	if event&(reactor.Readable|reactor.Hangup) != 0 && s.fd >= 0 && s.pauses == 0 {
+		s.input()
+	}
+	s.check()
+}
+
+// check closes the server connection if it broke while it was written to, and stops its client from being read as long
+// as it does not take what is there.
+func (s *server) check() {
+	if s.fd < 0 {
+		return
+	}
+	if s.lost != nil {
+		s.broken(s.lost)
+		return
+	}
+	if s.client != nil && s.pending() > 0 {
+		s.client.pause(pauseUnsent)
+	}
+}
+
+// input reads and processes what the server sent.
+func (s *server) input() {
+	for {
+		buf, more, err := s.read()
+		if err != nil {
+			s.broken(err)
+			return
+		}
+		if len(buf) == 0 {
+			return
+		}
+		s.process(buf)
+		if !more || s.fd < 0 || s.pauses != 0 {
+			return
+		}
+	}
+}
+
+// process feeds input, keeps what is not whole, and lets the client go when nothing is outstanding.
+func (s *server) process(buf []byte) {
+	done := s.feed(buf)
+	if s.fd < 0 {
+		return
+	}
+	s.settle(buf, done)
+	c := s.client
+	if c == nil {
+		s.tidy()
+		return
+	}
+	c.check()
+	switch {
+	case s.client == nil: // the client broke
+	case s.task != taskNone && s.exchange.over:
+		s.finish()
+	case s.probeDue:
+		s.probe()
+	case s.releasable():
+		s.release()
+	case c.pauses&pauseReplies != 0 && s.replies.count < repliesMax/2:
+		c.unpause(pauseReplies)
+		c.resume()
+	}
+}
+
+// broken ends a server connection that failed.
+func (s *server) broken(err error) {
+	s.loop.relay.log.Info("server connection lost", "server", s.id, "pool", s.pool.name, "place", s.place.String(), "error", err)
+	s.leave(pgerr.ServerClosed.With().Because(err))
+}
+
+// leave closes a server connection. Its client, if it has one, is told e and goes too: half an answer cannot be mended.
+func (s *server) leave(e *pgerr.Error) {
+	if s.fd < 0 {
+		return
+	}
+	c := s.client
+	if c != nil {
+		c.unlink()
+	}
+	s.cache.Clear()
+	s.hangUp()
+	s.loop.slots.drop(s.token)
+	was := s.place
+	s.become(serverGone)
+	s.pool.lost(s, was)
+	if c == nil {
+		return
+	}
+	if s.fatal || e == nil {
+		c.end(nil)
+		return
+	}
+	c.end(e)
+}

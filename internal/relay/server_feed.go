@@ -1,0 +1,226 @@
+package relay
+
+import (
+	"fmt"
+
+	"github.com/usher-pg/usher/internal/pgerr"
+	"github.com/usher-pg/usher/internal/wire"
+)
+
+// Limits of the server messages that are looked at whole. A longer one is looked at as far as it is here.
+const (
+	tagMax   = 1 << 10  // CommandComplete: PostgreSQL's COMPLETION_TAG_BUFSIZE is 64
+	errorMax = 16 << 10 // ErrorResponse: SQLSTATE and message stand first
+	paramMax = 64 << 10 // ParameterStatus
+)
+
+// feed processes input as far as it is whole, and returns how many bytes are done.
+func (s *server) feed(buf []byte) int {
+	f := &s.loop.downstream
+	f.begin(buf)
+	for f.pos < len(f.buf) && s.step(f) {
+	}
+	s.fake(f)
+	if s.client != nil {
+		f.flush(&s.client.conn)
+	} else {
+		f.discard()
+	}
+	return f.pos
+}
+
+// step processes the next message, or the next part of one. It reports whether to go on.
+func (s *server) step(f *flow) bool {
+	rest := f.buf[f.pos:]
+	if s.left > 0 {
+		s.through(f, min(s.left, len(rest)))
+		return true
+	}
+	s.fake(f)
+	t, length, ok := wire.Header(rest)
+	if !ok {
+		return false
+	}
+	if !t.IsServer() || wire.CheckLength(t, length) != nil {
+		s.wrong(fmt.Sprintf("message %v of length %d", t, length))
+		return false
+	}
+	switch {
+	case s.task != taskNone:
+		return s.stepTask(f, t, length)
+	case s.client == nil:
+		return s.stepAlone(f, t, length)
+	}
+	return s.stepLinked(f, t, length)
+}
+
+// wrong ends a server connection that broke the protocol.
+func (s *server) wrong(what string) {
+	s.loop.downstream.discard()
+	s.loop.relay.log.Error("server broke the protocol", "server", s.id, "pool", s.pool.name, "message", what)
+	s.leave(pgerr.ServerProtocol.With().WithDetail("%s", what))
+}
+
+func (s *server) through(f *flow, n int) {
+	s.left -= n
+	if s.dropping {
+		f.skip(n)
+	} else {
+		f.keep(n)
+	}
+}
+
+// pass lets the next message go to the client, or drops it.
+func (s *server) pass(f *flow, length int, drop bool) {
+	s.dropping = drop
+	s.left = length
+	s.through(f, min(length, len(f.buf)-f.pos))
+}
+
+// stepLinked processes a message for the client.
+func (s *server) stepLinked(f *flow, t wire.Type, length int) bool {
+	switch t {
+	case wire.DataRow, wire.CopyData, wire.CopyDone, wire.NoticeResponse, wire.NotificationResponse,
+		wire.ParameterDescription, wire.FunctionCallResponse, wire.CopyOutResponse:
+		s.pass(f, length, false)
+		return true
+	case wire.RowDescription, wire.NoData:
+		return s.answered(f, length, expectDescribe)
+	case wire.ParseComplete:
+		return s.answered(f, length, expectParse)
+	case wire.BindComplete:
+		return s.answered(f, length, expectBind)
+	case wire.CloseComplete:
+		return s.answered(f, length, expectClose)
+	case wire.EmptyQueryResponse, wire.PortalSuspended:
+		return s.answered(f, length, expectExecute)
+	case wire.CommandComplete:
+		return s.completed(f, length)
+	case wire.ReadyForQuery:
+		return s.readyForQuery(f, length)
+	case wire.ErrorResponse:
+		return s.failed(f, length)
+	case wire.ParameterStatus:
+		return s.parameter(f, length)
+	case wire.CopyInResponse, wire.CopyBothResponse:
+		s.copyBegins(t)
+	}
+	s.pass(f, length, false)
+	return true
+}
+
+// answered passes a reply to a message of the extended protocol, or, inside the answer to a Query, a part of that.
+func (s *server) answered(f *flow, length int, e expect) bool {
+	head := s.replies.head()
+	switch {
+	case head.expect == e:
+		drop := head.manner == hidden
+		s.replies.pop()
+		s.pass(f, length, drop)
+		return true
+	case head.expect == expectQuery && e != expectParse && e != expectBind && e != expectClose:
+		s.pass(f, length, false)
+		return true
+	}
+	s.wrong(fmt.Sprintf("reply %v out of order", wire.Type(f.buf[f.pos])))
+	return false
+}
+
+// fake puts in the made-up replies whose turn has come, between two messages.
+func (s *server) fake(f *flow) {
+	for s.left == 0 && s.replies.head().manner == faked {
+		r := s.replies.pop()
+		f.spill()
+		f.made = appendFake(f.made, r, s.status)
+	}
+}
+
+// completed processes a CommandComplete.
+func (s *server) completed(f *flow, length int) bool {
+	if length <= tagMax && !whole(f, length) {
+		return false
+	}
+	s.tag(wire.Tag(body(f, length)))
+	return s.answered(f, length, expectExecute)
+}
+
+// readyForQuery processes a ReadyForQuery.
+func (s *server) readyForQuery(f *flow, length int) bool {
+	if !whole(f, length) {
+		return false
+	}
+	if length != wire.HeaderLen+1 {
+		s.wrong(fmt.Sprintf("ReadyForQuery of length %d", length))
+		return false
+	}
+	s.status = f.buf[f.pos+wire.HeaderLen]
+	switch head := s.replies.head(); {
+	case head.expect.endsReady():
+		s.replies.pop()
+	case s.skipping:
+		// The Sync was sent while a COPY ran, so it was not expected to be answered; but the COPY had failed before.
+		s.skipping = false
+	default:
+		s.wrong("ReadyForQuery that nothing asked for")
+		return false
+	}
+	s.pass(f, length, false)
+	return s.statementEnds()
+}
+
+// statementEnds does what is to be done after a ReadyForQuery.
+func (s *server) statementEnds() bool {
+	c, l := s.client, s.loop
+	s.quiet = l.now
+	c.stats().ended(s)
+	if s.replies.count > 0 {
+		s.began = l.now
+	}
+	s.track()
+	if c.pool.rules().Mode == ModeStatement && s.status != idleStatus {
+		s.leaveDirty(pgerr.StatementMode.With())
+		return false
+	}
+	return true
+}
+
+// failed processes an ErrorResponse. In the extended protocol it answers everything up to the next Sync.
+func (s *server) failed(f *flow, length int) bool {
+	if length <= errorMax && !whole(f, length) {
+		return false
+	}
+	b := body(f, length)
+	severity := wire.ErrorFieldValue(b, wire.FieldSeverityPlain)
+	s.fatal = string(severity) == "FATAL" || string(severity) == "PANIC"
+	s.client.tracker.Error()
+	s.planChanged(b)
+	wasCopying := s.copying
+	s.copying = false
+	s.pass(f, length, false)
+	if e := s.replies.head().expect; e == expectQuery || e == expectFunction {
+		return true
+	}
+	for s.replies.count > 0 && s.replies.head().expect != expectSync {
+		s.forget(s.replies.pop())
+	}
+	if s.replies.count == 0 && (s.batch || wasCopying) {
+		s.skipping = true
+	}
+	return true
+}
+
+// copyBegins notes that the client is to send COPY data. The server ignores the Syncs it was sent behind the Execute.
+func (s *server) copyBegins(t wire.Type) {
+	s.copying = true
+	if t == wire.CopyBothResponse {
+		s.client.replicating = true
+		return
+	}
+	if s.replies.head().expect != expectExecute {
+		return
+	}
+	for s.replies.count > 1 && s.replies.at(1).expect == expectSync {
+		s.replies.removeSecond()
+	}
+	s.batch = true
+}

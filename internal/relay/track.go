@@ -1,0 +1,111 @@
+package relay
+
+import (
+	"fmt"
+
+	"github.com/usher-pg/usher/internal/session"
+	"github.com/usher-pg/usher/internal/wire"
+)
+
+// observe notes what a statement that is about to be forwarded may leave behind in the session.
+func (c *client) observe(f session.Finding, text []byte) {
+	c.tracker.Observe(f, text)
+	if s := c.server; s.cache != nil && f.ClearsPrepared() {
+		// From here on nothing may count on what was prepared; whether it is gone shows when the statement completes.
+		s.cache.Clear()
+		s.doubt = true
+	}
+}
+
+// tag notes that a statement completed.
+func (s *server) tag(tag []byte) {
+	if !s.client.tracker.CommandTag(tag) || s.cache == nil {
+		return
+	}
+	s.cache.Clear()
+	s.doubt = false
+	s.client.names.Clear()
+}
+
+// parameter passes a ParameterStatus and notes it.
+func (s *server) parameter(f *flow, length int) bool {
+	if length > paramMax {
+		s.wrong(fmt.Sprintf("ParameterStatus of %d bytes", length))
+		return false
+	}
+	if !whole(f, length) {
+		return false
+	}
+	name, value, err := wire.StatusParam(body(f, length))
+	if err != nil {
+		s.wrong(err.Error())
+		return false
+	}
+	if s.client != nil {
+		s.client.tracker.ParameterStatus(string(name), string(value))
+	} else if settings, err := s.settings.Reported(string(name), string(value)); err == nil {
+		// The server's configuration was reloaded while nobody used the connection.
+		s.settings, s.base = settings, settings
+	}
+	s.pass(f, length, s.client == nil)
+	return true
+}
+
+// track does what the end of a statement asks for.
+func (s *server) track() {
+	c := s.client
+	s.act(c.tracker.Ready(s.status, s.replies.ready > 0))
+}
+
+func (s *server) act(a session.Action) {
+	switch a.Kind {
+	case session.Changed:
+		s.settings = a.Server
+	case session.AskServer:
+		s.probeDue = true
+	}
+}
+
+// probe asks the server what the transaction that ended has left behind.
+func (s *server) probe() {
+	s.probeDue = false
+	s.begin(taskProbe, nil, string(s.client.tracker.AppendProbe(nil)))
+}
+
+// probed takes the answer.
+func (s *server) probed(x exchange) {
+	c := s.client
+	before := c.tracker.Pins()
+	if x.failure == "" {
+		probe, err := session.ParseProbe(x.row)
+		if err == nil {
+			s.act(c.tracker.Apply(probe))
+		} else {
+			x.failure = err.Error()
+		}
+	}
+	if x.failure != "" {
+		s.loop.relay.log.Warn("session state could not be read; the client keeps its server connection",
+			"client", c.id, "server", s.id, "pool", s.pool.name, "error", x.failure)
+		c.tracker.ProbeFailed()
+	}
+	if before == 0 && c.tracker.Pins() != 0 {
+		c.pinnings++
+		c.stats().Pinned++
+		s.loop.relay.log.Debug("client pinned", "client", c.id, "pool", s.pool.name, "reason", c.tracker.Pins().String())
+	}
+	s.goOn()
+}
+
+// goOn lets the client go on after usher has used its server connection: with this one, or without.
+func (s *server) goOn() {
+	c := s.client
+	if s.releasable() && len(c.stash) == 0 {
+		s.release()
+		return
+	}
+	c.resume()
+	if s.client == c && s.releasable() {
+		s.release()
+	}
+}
