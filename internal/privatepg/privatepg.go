@@ -202,6 +202,9 @@ func (s *Server) Dir() string { return s.dir }
 // Major is PostgreSQL's major version.
 func (s *Server) Major() int { return s.install.Major }
 
+// Program is the path of one of this PostgreSQL's programs, pgbench say. It may not be installed.
+func (s *Server) Program(name string) string { return s.install.Program(name) }
+
 // LogTail returns the last lines of the server's log.
 func (s *Server) LogTail() string { return s.log.String() }
 
