@@ -94,16 +94,18 @@ func TestConsolePermissions(t *testing.T) {
 
 // operated is a fresh usher, its console and some clients.
 type operated struct {
-	usher   *pgtest.Usher
-	target  *target
-	console *session
+	usher    *pgtest.Usher
+	target   *target
+	console  *session // to look
+	operator *session // to act: its commands may wait
 }
 
 func newOperated(t *testing.T, config string) *operated {
 	t.Helper()
 	server := startPostgres(t)
 	usher := startUsher(t, server, config)
-	return &operated{usher, through(usher, server, "two"), through(usher, server, "pgbouncer").simple(t)}
+	console := through(usher, server, "pgbouncer")
+	return &operated{usher, through(usher, server, "two"), console.simple(t), console.simple(t)}
 }
 
 // column reads one field of the row of a pool.
@@ -132,8 +134,8 @@ func TestPauseHoldsRequestsAndResumeReleasesThem(t *testing.T) {
 	o := newOperated(t, standardConfig)
 	client, busy := o.target.simple(t), o.target.simple(t)
 	ways := map[string]struct{ pause, resume func() }{
-		"PAUSE":    {func() { o.console.run("PAUSE") }, func() { o.console.run("RESUME") }},
-		"PAUSE db": {func() { o.console.run("PAUSE two") }, func() { o.console.run("RESUME two") }},
+		"PAUSE":    {func() { o.operator.run("PAUSE") }, func() { o.operator.run("RESUME") }},
+		"PAUSE db": {func() { o.operator.run("PAUSE two") }, func() { o.operator.run("RESUME two") }},
 		"SIGUSR1": {
 			func() {
 				o.usher.Signal(syscall.SIGUSR1)
@@ -200,7 +202,7 @@ func TestHeldRequestsObeyCancelAndDisconnect(t *testing.T) {
 	t.Parallel()
 	o := newOperated(t, standardConfig)
 	cancelled, gone, kept := o.target.simple(t), o.target.simple(t), o.target.simple(t)
-	o.console.run("PAUSE two")
+	o.operator.run("PAUSE two")
 	answers := make(chan error, 1)
 	go func() {
 		_, err := cancelled.try("SELECT 1")
@@ -216,7 +218,7 @@ func TestHeldRequestsObeyCancelAndDisconnect(t *testing.T) {
 	}
 	gone.conn.Conn().Close()
 	eventually(t, patience, "nobody is held", func() bool { return o.column(t, "two", "cl_held") == "0" })
-	o.console.run("RESUME two")
+	o.operator.run("RESUME two")
 	cancelled.expect("SELECT 'still here'", "still here")
 	kept.expect("SELECT 'still here'", "still here")
 }
@@ -228,7 +230,7 @@ func TestDisableEnableReconnectKill(t *testing.T) {
 	client := o.target.simple(t)
 	backend := client.backend()
 
-	o.console.run("DISABLE two")
+	o.operator.run("DISABLE two")
 	client.expect("SELECT 'present clients go on'", "present clients go on")
 	if conn, err := pgconn.Connect(t.Context(), o.target.url()); err == nil {
 		conn.Close(t.Context())
@@ -236,11 +238,11 @@ func TestDisableEnableReconnectKill(t *testing.T) {
 	} else if sqlState(err) == "" {
 		t.Errorf("a disabled pool refuses with %v", err)
 	}
-	o.console.run("ENABLE two")
+	o.operator.run("ENABLE two")
 	o.target.simple(t).expect("SELECT 1", "1")
 
-	o.console.run("RECONNECT two")
-	o.console.run("WAIT_CLOSE two")
+	o.operator.run("RECONNECT two")
+	o.operator.run("WAIT_CLOSE two")
 	if now := client.backend(); now == backend {
 		t.Errorf("after RECONNECT the server connection is still %s", now)
 	}
@@ -253,17 +255,17 @@ func TestDisableEnableReconnectKill(t *testing.T) {
 			id = fields[20]
 		}
 	}
-	o.console.run("KILL_CLIENT " + id)
+	o.operator.run("KILL_CLIENT " + id)
 	if _, err := victim.try("SELECT 1"); err == nil {
 		t.Errorf("the client %s was not killed", id)
 	}
 	client.expect("SELECT 'others go on'", "others go on")
 
-	o.console.run("KILL two")
+	o.operator.run("KILL two")
 	if _, err := client.try("SELECT 1"); err == nil {
 		t.Error("KILL left a client")
 	}
-	o.console.run("RESUME two")
+	o.operator.run("RESUME two")
 	o.target.simple(t).expect("SELECT 1", "1")
 }
 
@@ -314,9 +316,9 @@ func TestShutdownForms(t *testing.T) {
 		begin    func(o *operated)
 		forLeave bool // waits until clients leave, not only until their transactions end
 	}{
-		{"SHUTDOWN WAIT_FOR_SERVERS", func(o *operated) { o.console.run("SHUTDOWN WAIT_FOR_SERVERS") }, false},
+		{"SHUTDOWN WAIT_FOR_SERVERS", func(o *operated) { o.operator.run("SHUTDOWN WAIT_FOR_SERVERS") }, false},
 		{"SIGINT", func(o *operated) { o.usher.Signal(os.Interrupt) }, false},
-		{"SHUTDOWN WAIT_FOR_CLIENTS", func(o *operated) { o.console.run("SHUTDOWN WAIT_FOR_CLIENTS") }, true},
+		{"SHUTDOWN WAIT_FOR_CLIENTS", func(o *operated) { o.operator.run("SHUTDOWN WAIT_FOR_CLIENTS") }, true},
 		{"SIGTERM", func(o *operated) { o.usher.Signal(syscall.SIGTERM) }, true},
 	} {
 		t.Run(form.name, func(t *testing.T) {
@@ -335,6 +337,7 @@ func TestShutdownForms(t *testing.T) {
 			client.expect("SELECT 'the transaction goes on'", "the transaction goes on")
 			client.run("COMMIT")
 			o.console.conn.Close(t.Context())
+			o.operator.conn.Close(t.Context())
 			if form.forLeave {
 				client.expect("SELECT 'and so does the client'", "and so does the client")
 				client.conn.Close(t.Context())
@@ -351,7 +354,7 @@ func TestShutdownForms(t *testing.T) {
 		o := newOperated(t, standardConfig)
 		client := o.target.simple(t)
 		client.run("BEGIN")
-		o.console.try("SHUTDOWN")
+		o.operator.try("SHUTDOWN")
 		select {
 		case <-o.usher.Exited():
 		case <-time.After(patience):
