@@ -51,9 +51,14 @@ func reason(ctx context.Context, err error) (told *pgerr.Error, level slog.Level
 	return told, told.Row.Level
 }
 
-// fail tells the client and the log, and closes the client.
+// fail tells the log and the client, and closes the client.
 func (a *attempt) fail(ctx context.Context, err error) {
 	told, level := reason(ctx, err)
+	if log := a.server.options.Log; log.Enabled(ctx, level) {
+		log.LogAttrs(ctx, level, "login failed", slog.Any("error", err),
+			slog.String("remote", a.client.Remote.String()), slog.String("user", a.client.User),
+			slog.String("database", a.client.Database))
+	}
 	_ = a.nc.SetDeadline(time.Now().Add(farewell))
 	if passed, ok := errors.AsType[Passed](err); ok && told == nil {
 		body := passed.ErrorResponse()
@@ -64,10 +69,4 @@ func (a *attempt) fail(ctx context.Context, err error) {
 		_ = a.client.Refuse(told)
 	}
 	_ = a.client.Close()
-	log := a.server.options.Log
-	if !log.Enabled(ctx, level) {
-		return
-	}
-	log.LogAttrs(ctx, level, "login failed", slog.Any("error", err), slog.String("remote", a.client.Remote.String()),
-		slog.String("user", a.client.User), slog.String("database", a.client.Database))
 }
