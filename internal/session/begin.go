@@ -57,7 +57,7 @@ func (r *reader) after(t token) token {
 // beginNested reports whether the word means something else in PL/pgSQL, or is not worth a finding there.
 func (r *reader) beginNested() bool {
 	switch r.first {
-	case kwBegin, kwEnd, kwCommit, kwRollback, kwAbort, kwStart, kwExecute, kwSavepoint, kwRelease, kwClose, kwCall:
+	case kwEnd, kwCommit, kwRollback, kwAbort, kwStart, kwExecute, kwSavepoint, kwRelease, kwClose, kwCall:
 		return true
 	}
 	return false
@@ -111,17 +111,19 @@ func (r *reader) settingName(t, after token) token {
 			}
 			return after
 		}
-		name = append(name, part...)
+		if r.names != nil {
+			name = append(name, part...)
+		}
 		if !after.is('.') || len(name) > MaxNameBytes {
 			break
 		}
-		name = append(name, '.')
+		if r.names != nil {
+			name = append(name, '.')
+		}
 		t = r.next()
 		after = r.after(t)
 	}
-	if canonical, ok := canonicalName(name); ok {
-		r.names.add(canonical)
-	}
+	r.names.collectName(name)
 	return after
 }
 

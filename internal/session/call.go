@@ -9,7 +9,7 @@ type call struct {
 	cast     bool
 	named    bool
 	local    bool
-	from, to int // the literal that is the name
+	from, to int // what the literal contains that is the name
 }
 
 // openCall begins a call whose opening parenthesis has been read.
@@ -30,15 +30,11 @@ func (r *reader) finishCall() {
 		return
 	}
 	r.found |= Setting
-	name, ok := "", false
-	if c.named {
-		name, ok = canonicalName(r.sql[c.from+1 : c.to-1])
-	}
-	if !ok {
+	if !c.named || !validName(r.sql[c.from:c.to]) {
 		r.found |= SettingHidden
 		return
 	}
-	r.names.add(name)
+	r.names.collectName(r.sql[c.from:c.to])
 }
 
 // take takes a token of the arguments, or the parenthesis that opens them.
@@ -67,7 +63,7 @@ func (c *call) take(r *reader, t token, k keyword) {
 	case 0:
 		c.named = first && t.kind == literal
 		if c.named {
-			c.from, c.to = t.from, t.to
+			c.from, c.to = t.from+1, max(t.from+1, t.to-1)
 		}
 	case 2:
 		text := r.sql[t.from:t.to]

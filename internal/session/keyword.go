@@ -96,8 +96,20 @@ var keywords = map[string]keyword{
 	"truncate": kwHarmless, "update": kwHarmless, "vacuum": kwHarmless, "values": kwHarmless,
 }
 
+// keywordLengths are the lengths of the keywords for each first letter, as bits. It spares most words the map.
+var keywordLengths = func() (table [32]uint32) {
+	for k := range keywords {
+		table[k[0]&31] |= 1 << len(k)
+	}
+	return table
+}()
+
 // keywordOf looks a word up without regard to case. Quoted words name functions and schemas, but are no keywords.
 func keywordOf(text []byte, quoted bool) keyword {
+	if len(text) < 2 || text[0]|0x20 != 'p' &&
+		(len(text) >= longestKeyword || keywordLengths[text[0]&31]&(1<<len(text)) == 0) {
+		return none
+	}
 	var lower [longestKeyword]byte
 	n := copy(lower[:], text)
 	for i, c := range lower[:n] {

@@ -24,7 +24,6 @@ type token struct {
 	kind     kind
 	from, to int
 	char     byte // punctuation: the byte
-	raw      bool // there are bytes outside ASCII in it
 }
 
 // lexer takes a text apart. The zero position is its beginning.
@@ -57,7 +56,7 @@ var classes = func() (table [256]uint8) {
 			table[c] |= identPart
 		}
 	}
-	for _, c := range ";_&pP" {
+	for _, c := range ";&gGpPvV" {
 		table[c] |= suspicious
 	}
 	return table
@@ -138,12 +137,6 @@ func (l *lexer) next() token {
 		}
 	}
 	t.to = l.at
-	for _, c := range l.sql[t.from:t.to] {
-		if c >= 0x80 {
-			t.raw = true
-			break
-		}
-	}
 	return t
 }
 

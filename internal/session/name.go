@@ -35,29 +35,28 @@ func replayable(name string) bool {
 // canonicalName is the lower-case form of a parameter's name, if it has the form of one: parts of
 // [a-zA-Z_][a-zA-Z0-9_$]* joined by dots. PostgreSQL compares the names of parameters without regard to ASCII case.
 func canonicalName[T string | []byte](name T) (string, bool) {
-	if len(name) == 0 || len(name) > MaxNameBytes {
+	if !validName(name) {
 		return "", false
 	}
-	lower, begins := true, true
-	for i := range len(name) {
-		c := name[i]
-		switch {
-		case 'a' <= c && c <= 'z' || c == '_':
-		case 'A' <= c && c <= 'Z':
-			lower = false
-		case !begins && ('0' <= c && c <= '9' || c == '$'):
-		case !begins && c == '.' && i < len(name)-1:
-			begins = true
-			continue
-		default:
-			return "", false
-		}
-		begins = false
-	}
-	if lower {
-		return string(name), true
-	}
 	return strings.ToLower(string(name)), true
+}
+
+func validName[T string | []byte](name T) bool {
+	begins := true // a part
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c|0x20 && c|0x20 <= 'z' || c == '_':
+			begins = false
+		case begins:
+			return false
+		case c == '.':
+			begins = true
+		case '0' <= c && c <= '9' || c == '$':
+		default:
+			return false
+		}
+	}
+	return !begins && len(name) <= MaxNameBytes
 }
 
 // isCustom reports whether a name belongs to an extension or an application. PostgreSQL does not list custom

@@ -23,6 +23,16 @@ func (n *nameList) add(name string) {
 	n.names = append(n.names, name)
 }
 
+// collectName adds a name as it is written, if it is one.
+func (n *nameList) collectName(name []byte) {
+	if n == nil {
+		return
+	}
+	if canonical, ok := canonicalName(name); ok {
+		n.add(canonical)
+	}
+}
+
 // collect adds the custom settings which a text sets and names.
 func (n *nameList) collect(sql []byte) {
 	r := reader{lexer: lexer{sql: sql}, names: n}

@@ -59,13 +59,22 @@ func (p *parser) tokenize(sql []byte) bool {
 	p.sql = trim(sql)
 	l := lexer{sql: p.sql}
 	for t := l.next(); t.kind != end; t = l.next() {
-		if p.count == maxTokens || t.raw || t.is(';') {
+		if p.count == maxTokens || t.is(';') || !isASCII(p.sql[t.from:t.to]) {
 			return false
 		}
 		p.tokens[p.count] = t
 		p.count++
 	}
 	return !l.unsure && p.count > 0
+}
+
+func isASCII(text []byte) bool {
+	for _, c := range text {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *parser) left() int { return p.count - p.at }

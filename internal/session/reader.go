@@ -76,6 +76,9 @@ func (t token) ends() bool { return t.kind == end || t.is(';') }
 func (r *reader) statement(t token) {
 	r.before, r.last, r.depth = none, none, 0
 	r.temp, r.dropped, r.open = tempNone, dropNone, 0
+	if r.nesting > 0 && beginsBlock(r.wordOrNone(t)) {
+		return
+	}
 	for t = r.begin(t); !t.ends(); t = r.next() {
 		r.token(t)
 		if r.nesting > 0 && beginsBlock(r.last) {
@@ -113,7 +116,7 @@ func (r *reader) token(t token) {
 	case kwPgTemp:
 		r.found |= Temp
 	case kwHold:
-		if r.last == kwWith {
+		if r.last == kwWith && (r.first == kwDeclare || r.nesting > 0) {
 			r.found |= CursorHold
 		}
 	}

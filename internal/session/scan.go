@@ -75,22 +75,23 @@ func suspect(text []byte) bool {
 		if classes[c]&suspicious == 0 {
 			continue
 		}
-		switch c {
+		switch c | 0x20 {
 		case ';':
 			return true
 		case '&':
 			if i > 0 && text[i-1]|0x20 == 'u' {
 				return true
 			}
-		case '_': // set_config, pg_advisory_…, pg_try_advisory_…
-			if i+2 < len(text) {
-				switch next := text[i+1] | 0x20; {
-				case next == 'c' && text[i+2]|0x20 == 'o', next == 'a' && text[i+2]|0x20 == 'd':
-					return true
-				}
+		case 'g': // set_config
+			if i > 2 && text[i-1]|0x20 == 'i' && text[i-2]|0x20 == 'f' && text[i-3]|0x20 == 'n' {
+				return true
 			}
-		default: // temp, temporary, pg_temp
-			if i >= 3 && text[i-1]|0x20 == 'm' && text[i-2]|0x20 == 'e' && text[i-3]|0x20 == 't' {
+		case 'p': // temp, temporary, pg_temp
+			if i > 2 && text[i-1]|0x20 == 'm' && text[i-2]|0x20 == 'e' && text[i-3]|0x20 == 't' {
+				return true
+			}
+		case 'v': // pg_advisory_lock and the like
+			if i > 1 && text[i-1]|0x20 == 'd' && text[i-2]|0x20 == 'a' {
 				return true
 			}
 		}
