@@ -5,8 +5,8 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 )
 
 // A Change is one difference between two configurations, for the log of a reload.
@@ -132,7 +132,7 @@ func (c *Config) set(key, text string) error {
 // fromBouncer adds the unit that PgBouncer leaves out.
 func fromBouncer(v value, text string) string {
 	if _, ok := v.(span); ok {
-		if _, err := time.ParseDuration(text + "s"); err == nil {
+		if _, err := strconv.ParseFloat(text, 64); err == nil {
 			return text + "s"
 		}
 	}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,6 +26,7 @@ func Load(path string) (*Config, error) {
 // Parse decodes and validates a configuration. The name stands for the file in errors, which are of type
 // Errors.
 func Parse(name string, data []byte) (*Config, error) {
+	data = normalize(data)
 	d := &decoder{
 		config: Default(),
 		places: map[string]*node{},
@@ -38,7 +38,9 @@ func Parse(name string, data []byte) (*Config, error) {
 		d.validate()
 	}
 	if err := d.errs.errs.errOrNil(); err != nil {
-		slices.SortStableFunc(d.errs.errs, func(a, b *Error) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+		slices.SortStableFunc(d.errs.errs, func(a, b *Error) int {
+			return cmp.Or(a.Line-b.Line, a.Column-b.Column)
+		})
 		return nil, err
 	}
 	return d.config, nil
@@ -179,24 +181,19 @@ func (d *decoder) list(e entry, path string, v listValue) bool {
 		d.errs.at(placed(e), path, "is "+e.value.kind.String(), v.kind()+`, such as ["a", "b"]`)
 		return false
 	}
-	items := make([]string, len(e.value.items))
-	for i, item := range e.value.items {
+	var items []string // nil when empty, as in Default
+	for _, item := range e.value.items {
 		if item.kind != scalarNode || item.boolean {
 			d.errs.at(item, path, "an item of the list is not a text", v.kind())
 			return false
 		}
-		items[i] = item.text
+		items = append(items, item.text)
 	}
-	err := v.setList(items)
-	if err == nil {
-		return true
+	bad := v.setList(items)
+	for _, b := range bad {
+		d.errs.at(e.value.items[b.index], path, b.err.Error(), v.kind())
 	}
-	at := e.value
-	if bad, ok := errors.AsType[*itemError](err); ok && bad.index < len(e.value.items) {
-		at = e.value.items[bad.index]
-	}
-	d.errs.at(at, path, err.Error(), v.kind())
-	return false
+	return len(bad) == 0
 }
 
 // placed returns the value's node, or the key's when the value has no place.

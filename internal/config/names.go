@@ -84,8 +84,8 @@ func suggest(key string, known []string) string {
 		return ""
 	}
 	for _, o := range Options() {
-		isSame := slices.Contains(strings.Split(o.PgBouncer, ", "), strings.TrimPrefix(key, "default_"))
-		if (isSame || o.PgBouncer == key) && key != o.Path {
+		theirs := strings.Split(strings.TrimPrefix(o.PgBouncer, "default_"), ", ")
+		if slices.Contains(theirs, strings.TrimPrefix(key, "default_")) && key != o.Path {
 			return strings.TrimPrefix(o.Path, anyPool+".") + ", which is PgBouncer's " + key
 		}
 	}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -17,18 +16,6 @@ import (
 // The YAML library reads the file into its own tree; this file turns that into a smaller one with only what a
 // configuration needs, and bounds it. Decoding into structs is not left to the library, because it stops at
 // the first error and cannot say which option it was about.
-
-const (
-	// MaxFileSize bounds a configuration file. Five thousand pools with every option fit.
-	MaxFileSize = 1 << 20
-
-	// maxDepth bounds nesting; the deepest option is four keys deep.
-	maxDepth = 32
-
-	// maxNodes bounds the tree after aliases are expanded, so that a few lines of aliases of aliases cannot grow
-	// into gigabytes.
-	maxNodes = 200_000
-)
 
 type nodeKind uint8
 
@@ -70,20 +57,16 @@ type treeBuilder struct {
 	errs    *errorList
 }
 
-// parseTree reads the file's one document. The result is nil when the document is empty or errors were
-// reported.
+// parseTree reads the normal form of a file, its one document. The result is nil when the document is empty
+// or errors were reported.
 func parseTree(data []byte, errs *errorList) *node {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	switch {
-	case len(data) > MaxFileSize:
-		errs.plain("is larger than %s", sizeText(MaxFileSize))
-		return nil
-	case !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0:
-		errs.plain("is not text in UTF-8")
+	if message := checkSource(data); message != "" {
+		errs.plain("%s", message)
 		return nil
 	}
 	tokens := lexer.Tokenize(string(data))
-	if !shallow(tokens, errs) {
+	if at, message := checkTokens(tokens); message != "" {
+		errs.at(placeOf(at), "", message, "")
 		return nil
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -105,36 +88,6 @@ func parseTree(data []byte, errs *errorList) *node {
 	}
 	return root
 }
-
-// shallow refuses what would make the parser, which recurses, go too deep. Block nesting shows in the column.
-func shallow(tokens token.Tokens, errs *errorList) bool {
-	depth, marks := 0, 0
-	for _, t := range tokens {
-		switch t.Type {
-		case token.MappingStartType, token.SequenceStartType:
-			depth++
-		case token.MappingEndType, token.SequenceEndType:
-			depth--
-		case token.TagType, token.DirectiveType:
-			errs.at(placeOf(t), "", "tags and directives are not used in this file", "")
-			return false
-		case token.AnchorType, token.MappingKeyType:
-			marks++
-		case token.SequenceEntryType:
-			if t.Position.Column > 4*maxDepth {
-				depth = maxDepth + 1
-			}
-		}
-		if depth > maxDepth || marks > maxFileMarks {
-			errs.at(placeOf(t), "", "is nested too deeply", "")
-			return false
-		}
-	}
-	return true
-}
-
-// maxFileMarks bounds anchors and explicit keys, which nest without brackets.
-const maxFileMarks = 1000
 
 func (b *treeBuilder) build(n ast.Node, depth int) *node {
 	b.nodes++
@@ -280,6 +233,13 @@ func (l *errorList) at(n *node, path, message, expected string) {
 		e.Source = printable(strings.TrimRight(redactLine(l.lines, e.Line-1), "\r "))
 	}
 	l.errs = append(l.errs, e)
+}
+
+// has reports whether the same was already reported about a place.
+func (l *errorList) has(n *node, message string) bool {
+	return slices.ContainsFunc(l.errs, func(e *Error) bool {
+		return e.Line == n.line && e.Column == n.column && e.Message == message
+	})
 }
 
 // syntax reports an error of the YAML library without its own excerpt, which would show secrets.

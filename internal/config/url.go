@@ -60,12 +60,12 @@ func (p *Pool) applyURL(text string) error {
 	if err := checkText(text); err != nil {
 		return err
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Opaque != "" {
-		return errorf("is not a URL; in a password / is written %%2F, @ %%40, : %%3A, # %%23, ? %%3F and %% %%25")
-	}
-	if u.Scheme != "postgres" && u.Scheme != "postgresql" {
+	if !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
 		return errorf("does not begin with postgres://")
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return errorf("is not a URL; in a password / is written %%2F, @ %%40, : %%3A, # %%23, ? %%3F and %% %%25")
 	}
 	if u.Fragment != "" || strings.Contains(text, "#") {
 		return errorf("has a #; in a password it is written %%23")

@@ -19,10 +19,17 @@ func (c *Config) Validate() error {
 // report adds an error about an option, at the place of the option or of the nearest section that was given.
 // It says nothing when the section already has an error: this one may only follow from that.
 func (d *decoder) report(path, message, expected string) {
-	if d.hasFailed(path[:max(strings.LastIndexByte(path, '.'), 0)]) || d.hasFailed(path) {
+	section := path[:max(strings.LastIndexByte(path, '.'), 0)]
+	if section != poolsPath && section != budgetsPath && d.hasFailed(section) || d.hasFailed(path) {
 		return
 	}
 	at := d.places[path]
+	if _, option, ok := splitPoolPath(path); ok && at == nil {
+		at = d.places[join(defaultsPath, option)]
+		if at != nil && d.errs.has(at, message) {
+			return // one wrong default, wrong in many pools
+		}
+	}
 	for section := path; at == nil && section != ""; {
 		section = section[:max(strings.LastIndexByte(section, '.'), 0)]
 		at = d.places[section]
@@ -44,7 +51,6 @@ func (d *decoder) validate() {
 	for _, name := range d.config.PoolNames() {
 		d.validatePool(d.config.Pools[name])
 	}
-	d.validateOptions(defaultsPath, &d.config.PoolDefaults)
 	d.validateBudgets()
 }
 

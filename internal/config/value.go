@@ -33,7 +33,9 @@ type value interface {
 // it.
 type listValue interface {
 	value
-	setList(items []string) error
+
+	// setList returns an error for every item it does not take; with any, the list stays as it was.
+	setList(items []string) []itemError
 }
 
 // mask is what a secret looks like in every output.
@@ -223,21 +225,23 @@ func (v names) kind() string          { return "list of " + v.what }
 func (v names) text() string          { return "[" + strings.Join(*v.at, ", ") + "]" }
 func (v names) bouncer() string       { return strings.Join(*v.at, ", ") }
 func (v names) place() any            { return v.at }
-func (v names) set(text string) error { return v.setList(splitList(text)) }
-func (v names) setList(items []string) error {
+func (v names) set(text string) error { return firstOf(v.setList(splitList(text))) }
+func (v names) setList(items []string) []itemError {
+	var bad []itemError
 	for i, s := range items {
-		if s == "" {
-			return &itemError{i, errorf("is empty")}
-		}
-		if err := checkText(s); err != nil {
-			return &itemError{i, err}
-		}
-		if slices.Contains(items[:i], s) {
-			return &itemError{i, errorf("is listed twice")}
+		switch err := checkText(s); {
+		case s == "":
+			bad = append(bad, itemError{i, errorf("is empty")})
+		case err != nil:
+			bad = append(bad, itemError{i, err})
+		case slices.Contains(items[:i], s):
+			bad = append(bad, itemError{i, errorf("is listed twice")})
 		}
 	}
-	*v.at = items
-	return nil
+	if bad == nil {
+		*v.at = items
+	}
+	return bad
 }
 
 type addresses struct {
@@ -247,7 +251,7 @@ type addresses struct {
 func (v addresses) kind() string          { return "list of host:port or unix:/path" }
 func (v addresses) bouncer() string       { return strings.Trim(v.text(), "[]") }
 func (v addresses) place() any            { return v.at }
-func (v addresses) set(text string) error { return v.setList(splitList(text)) }
+func (v addresses) set(text string) error { return firstOf(v.setList(splitList(text))) }
 func (v addresses) text() string {
 	quoted := make([]string, len(*v.at))
 	for i, a := range *v.at {
@@ -255,20 +259,23 @@ func (v addresses) text() string {
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
-func (v addresses) setList(items []string) error {
+func (v addresses) setList(items []string) []itemError {
 	var list []Address
+	var bad []itemError
 	for i, s := range items {
 		a, err := parseAddress(s)
-		if err != nil {
-			return &itemError{i, err}
-		}
-		if slices.Contains(list, a) && !strings.HasSuffix(a.Address, ":0") {
-			return &itemError{i, errorf("is listed twice")}
+		switch {
+		case err != nil:
+			bad = append(bad, itemError{i, err})
+		case slices.Contains(list, a) && !strings.HasSuffix(a.Address, ":0"):
+			bad = append(bad, itemError{i, errorf("is listed twice")})
 		}
 		list = append(list, a)
 	}
-	*v.at = list
-	return nil
+	if bad == nil {
+		*v.at = list
+	}
+	return bad
 }
 
 type fileMode struct {
@@ -294,7 +301,12 @@ type itemError struct {
 	err   error
 }
 
-func (e *itemError) Error() string { return e.err.Error() }
+func firstOf(bad []itemError) error {
+	if len(bad) == 0 {
+		return nil
+	}
+	return bad[0].err
+}
 
 func splitList(text string) []string {
 	if strings.TrimSpace(text) == "" {
