@@ -197,7 +197,7 @@ func checkReference(t *testing.T, sql []byte) {
 		t.Errorf("%q: Scan finds %v and misses %v", sql, got, missing)
 	}
 	slow := scanCarefully(trim(sql))
-	if missing := slow &^ got; missing != 0 {
+	if missing := slow &^ got &^ Unsure; missing != 0 { // without lexing there is nothing to be unsure of
 		t.Errorf("%q: the fast path finds %v and misses %v", sql, got, missing)
 	}
 }
