@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,7 +16,13 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-func TestMain(m *testing.M) { Main(m) }
+// TestMain makes this binary a stand-in for usher when it is started as usher is.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		os.Exit(standIn(os.Args[len(os.Args)-1]))
+	}
+	Main(m)
+}
 
 func connectFake(t *testing.T, f *Fake) (*pgconn.PgConn, error) {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -101,13 +102,10 @@ func launchUsher(t testing.TB, binary, dir, config string) (*Usher, error) {
 	u.command.Stdout, u.command.Stderr = u.log, u.log
 	u.command.Env = append(os.Environ(), "GORACE=halt_on_error=0 exitcode=66")
 	u.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := u.command.Start(); err != nil {
+	dieWithTests(u.command.SysProcAttr)
+	if err := u.run(); err != nil {
 		return u, err
 	}
-	go func() {
-		u.err = u.command.Wait()
-		close(u.exited)
-	}()
 	if err := u.awaitListen(); err != nil {
 		_ = u.command.Process.Kill()
 		<-u.exited
@@ -115,6 +113,23 @@ func launchUsher(t testing.TB, binary, dir, config string) (*Usher, error) {
 	}
 	t.Cleanup(u.finish)
 	return u, nil
+}
+
+// run starts the process and waits for its end in the background, on one thread: the kernel ties the death
+// signal of dieWithTests to the thread that started the child.
+func (u *Usher) run() error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := u.command.Start()
+		started <- err
+		if err == nil {
+			u.err = u.command.Wait()
+			close(u.exited)
+		}
+	}()
+	return <-started
 }
 
 func (u *Usher) awaitListen() error {
