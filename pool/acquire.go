@@ -6,7 +6,8 @@ import "time"
 type Outcome[R any] struct {
 	// Resource is the requester's now, until it releases or discards it.
 	Resource *Resource[R]
-	// Queued: a Grant or a Refusal will come, from any call that returns such, unless the waiter is cancelled.
+	// Queued: a Grant or a Refusal will come, from any call that returns such, unless the waiter is
+	// cancelled.
 	Queued bool
 	// Err is why the request is refused.
 	Err error
@@ -23,8 +24,8 @@ type Grant[R any] struct {
 	seq      uint64
 }
 
-// Acquire takes a resource at once, or queues w, or refuses. since is when the request was read: from there its
-// acquisition is measured.
+// Acquire takes a resource at once, or queues w, or refuses. since is when the request was read: from there
+// its acquisition is measured.
 func (p *Pool[R]) Acquire(w *Waiter[R], lane Lane, since, now time.Duration) Outcome[R] {
 	checkLane(lane)
 	p.mu.Lock()
@@ -45,8 +46,8 @@ func (p *Pool[R]) Acquire(w *Waiter[R], lane Lane, since, now time.Duration) Out
 	return p.queueUp(w, now)
 }
 
-// queueUp is Acquire beyond the fast path. Even so w may be served at once: from the reserve, or before others who wait
-// for more than it does.
+// queueUp is Acquire beyond the fast path. Even so w may be served at once: from the reserve, or because
+// those before it have no claim on what is idle.
 func (p *Pool[R]) queueUp(w *Waiter[R], now time.Duration) Outcome[R] {
 	wait := p.expectedWait(w.lane)
 	if reason, refuse := p.judge(w, wait, now); refuse {
@@ -62,8 +63,6 @@ func (p *Pool[R]) queueUp(w *Waiter[R], now time.Duration) Outcome[R] {
 			p.take(r, w, now, emergency)
 			p.move(r, busy)
 			return Outcome[R]{Resource: r}
-		} else if best != nil {
-			p.wake(now)
 		}
 	}
 	p.wakeFor(w)
@@ -91,8 +90,9 @@ func (p *Pool[R]) judge(w *Waiter[R], wait, now time.Duration) (Reason, bool) {
 	return 0, false
 }
 
-// expectedWait is how long the next one to queue in the lane will wait if all goes on as it did: those before it and
-// itself, each for the average time a resource is held, on all resources ordinary requests may have. Ageing is left out.
+// expectedWait is how long the next one to queue in the lane will wait if all goes on as it did: those before
+// it and itself, each for the average time a resource is held, on all resources ordinary requests may have.
+// Ageing is left out.
 func (p *Pool[R]) expectedWait(lane Lane) time.Duration {
 	ahead := 1
 	for l := Lane(0); l <= lane; l++ {
@@ -185,7 +185,8 @@ func (p *Pool[R]) Accept(g Grant[R]) bool {
 	return true
 }
 
-// AcceptRefusal is Accept for a refusal. If it is false, the waiter was cancelled or used again meanwhile: ignore it.
+// AcceptRefusal is Accept for a refusal. If it is false, the waiter was cancelled or used again meanwhile:
+// ignore it.
 func (p *Pool[R]) AcceptRefusal(r Refusal[R]) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -197,9 +198,9 @@ func (p *Pool[R]) AcceptRefusal(r Refusal[R]) bool {
 	return true
 }
 
-// Cancel ends a request. If it had been granted but not accepted, the resource is returned and is the caller's now, who
-// releases it. Grants and refusals under way for w become stale. Cancelling a waiter
-// that does not wait in this pool does nothing.
+// Cancel ends a request. If it had been granted but not accepted, the resource is returned and is the
+// caller's now, who releases it. Grants and refusals under way for w become stale. Cancelling a waiter that
+// does not wait in this pool does nothing.
 func (p *Pool[R]) Cancel(w *Waiter[R], now time.Duration) *Resource[R] {
 	p.mu.Lock()
 	defer p.mu.Unlock()

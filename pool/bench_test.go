@@ -40,7 +40,8 @@ func BenchmarkAcquireReleaseUncontended(b *testing.B) {
 	}
 }
 
-// One transaction of a pool in overload: a request queues, another's release hands over to the oldest, who accepts.
+// One transaction of a pool in overload: a request queues, another's release hands over to the oldest, who
+// accepts.
 func BenchmarkHandOver(b *testing.B) {
 	const waiters = 1000
 	p := filled(b, pool.Config{Max: 1}, 1)

@@ -5,14 +5,14 @@ import (
 	"sync/atomic"
 )
 
-// Budget is how many resources all pools of one server may have open together. Each pool's Min is guaranteed: nobody
-// else gets it, even before the pool opens it. Beyond that first come is first served; and when it is all given away, a
-// pool whose waiters need one makes the others close what they have idle above their Min.
+// Budget is how many resources all pools of one server may have open together. Each pool's Min is guaranteed:
+// nobody else gets it, even before the pool opens it. Beyond that first come is first served; and when it is
+// all given away, a pool whose waiters need one makes the others close what they have idle above their Min.
 //
-// The pools do not know each other. A wish that cannot be met rings the bells of those who could yield, and what comes
-// free rings those of the wishers; a rung bell makes the pool's [Pool.Due] be now.
+// The pools do not know each other. A wish that cannot be met rings the bells of those who could yield, and
+// what comes free rings those of the wishers; a rung bell makes the pool's [Pool.Due] be now.
 type Budget struct {
-	mu sync.Mutex // guards all below and the fields of every share. Taken under a pool's mutex, never the other way round
+	mu sync.Mutex // guards all below and every share; taken under a pool's mutex, never the other way round
 
 	max    int
 	used   int // sum of the shares'
@@ -38,8 +38,8 @@ type share struct {
 // NewBudget makes a budget of max resources.
 func NewBudget(max int) *Budget { return &Budget{max: max} }
 
-// SetMax changes the budget. If it is less than what is open, pools yield what is idle above their Min at once and
-// the rest as it is released.
+// SetMax changes the budget. If it is less than what is open, pools yield what is idle above their Min at
+// once and the rest as it is released.
 func (b *Budget) SetMax(max int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -64,8 +64,9 @@ func (b *Budget) InUse() int {
 
 func (b *Budget) shortage() int { return max(0, b.held+b.wished-b.max) }
 
-// ring rings those who could yield if the shortage has risen, and only then: two pools that cannot help each other must
-// not keep each other awake. It rings those who were refused if something came free. The one who caused it is not rung.
+// ring rings those who could yield if the shortage has risen, and only then: two pools that cannot help each
+// other must not keep each other awake. It rings those who were refused if something came free. The one who
+// caused it is not rung.
 func (b *Budget) ring(by *share, before int, freed bool) {
 	now := b.shortage()
 	b.hungry.Store(now > 0)
@@ -113,7 +114,8 @@ func (s *share) guarantee(n int) {
 	s.budget.ring(s, before, freed)
 }
 
-// claim takes up to n and says how many it got. Of the others, urgent ones are wished for: somebody should yield them.
+// claim takes up to n and says how many it got. The first urgent ones of them are needed by waiters: if they
+// are not to be had, others should yield them. The rest leaves alone what others wish for.
 func (s *share) claim(n, urgent int) int {
 	if s == nil {
 		return n
@@ -124,7 +126,7 @@ func (s *share) claim(n, urgent int) int {
 	before := b.shortage()
 	s.set(s.used, s.guaranteed, 0)
 	got := 0
-	for got < n && b.used < b.max && (s.used < s.guaranteed || b.held < b.max) {
+	for got < n && s.mayClaim(got < urgent) {
 		s.set(s.used+1, s.guaranteed, 0)
 		got++
 	}
@@ -133,6 +135,19 @@ func (s *share) claim(n, urgent int) int {
 	s.set(s.used, s.guaranteed, max(0, min(urgent, n)-got-max(0, s.guaranteed-s.used)))
 	b.ring(s, before, false)
 	return got
+}
+
+func (s *share) mayClaim(urgent bool) bool {
+	b := s.budget
+	switch {
+	case b.used >= b.max:
+		return false
+	case s.used < s.guaranteed:
+		return true
+	case urgent:
+		return b.held < b.max
+	}
+	return b.held+b.wished < b.max
 }
 
 // free gives back what was claimed.
@@ -149,7 +164,8 @@ func (s *share) free(n int) {
 	s.sweep()
 }
 
-// yield gives back up to n above the guarantee, as many as others wish for, and says how many: the pool closes them.
+// yield gives back up to n above the guarantee, as many as others wish for, and says how many: the pool
+// closes them.
 func (s *share) yield(n int) int {
 	if s == nil || !s.budget.hungry.Load() {
 		return 0

@@ -8,28 +8,29 @@ import (
 
 // What a zero field of [Config] means.
 const (
-	// DefaultSLO is how long a critical waiter waits before it may take from the reserve: usher's promise of a
-	// connection in 10 ms.
+	// DefaultSLO is how long a critical waiter waits before it may take from the reserve: usher's promise of
+	// a connection in 10 ms.
 	DefaultSLO = 10 * time.Millisecond
-	// DefaultQueueLimit bounds the waiters of one lane. Each waiter is a connected client, so this only has to be
-	// above the number of clients a node can seat and below what would exhaust memory.
+	// DefaultQueueLimit bounds the waiters of one lane. Each waiter is a connected client, so this only has
+	// to be above the number of clients a node can seat and below what would exhaust memory.
 	DefaultQueueLimit = 100_000
 	// DefaultAgeing is well above any wait within capacity: ageing matters in overload only.
 	DefaultAgeing = 5 * time.Second
 	// DefaultLifetimeJitter spreads the ends of lifetimes that began together over a fifth of the lifetime.
 	DefaultLifetimeJitter = 0.2
-	// DefaultOpenParallel is bounded by the server, which forks and authenticates for each: 16 keep two cores busy.
+	// DefaultOpenParallel is bounded by the server, which forks and authenticates for each: 16 keep two cores
+	// busy.
 	DefaultOpenParallel = 16
-	// DefaultRetryMin and DefaultRetryMax bound the back-off after a failed open. A restarting PostgreSQL is back
-	// within seconds; a longer pause would be felt as an outage of its own.
+	// DefaultRetryMin and DefaultRetryMax bound the back-off after a failed open. A restarting PostgreSQL is
+	// back within seconds; a longer pause would be felt as an outage of its own.
 	DefaultRetryMin = 100 * time.Millisecond
 	DefaultRetryMax = 5 * time.Second
 	// DefaultGrace lets requests wait through a restart of the server.
 	DefaultGrace = 5 * time.Second
 )
 
-// MaxOpen bounds Max + Reserve, so that no arithmetic on sizes overflows. PostgreSQL's own limit of max_connections is
-// MAX_BACKENDS, 2^18 - 1 (postmaster.h).
+// MaxOpen bounds Max + Reserve, so that no arithmetic on sizes overflows. PostgreSQL's own limit of
+// max_connections is MAX_BACKENDS, 2^18 - 1 (postmaster.h).
 const MaxOpen = 1<<18 - 1
 
 // Forever is a time that never comes: what Due returns when nothing is due.
@@ -44,16 +45,16 @@ type Config struct {
 	// Reserve is how many more are kept open for emergencies.
 	Reserve int
 
-	// SLO is how long a waiter of the lane waits before it may take from the reserve. 0: the lane has no claim on
-	// the reserve, except critical, whose 0 means DefaultSLO. Negative: none, whatever the lane.
+	// SLO is how long a waiter of the lane waits before it may take from the reserve. 0: the lane has no
+	// claim on the reserve, except critical, whose 0 means DefaultSLO. Negative: none, whatever the lane.
 	SLO [Lanes]time.Duration
 
 	// QueueTimeout refuses a waiter without a deadline of its own. 0: none.
 	QueueTimeout time.Duration
 	// QueueLimit is how many may wait in a lane. 0: DefaultQueueLimit.
 	QueueLimit [Lanes]int
-	// Ageing is how much longer a waiter must have waited to be equal to one of the lane above. 0: DefaultAgeing.
-	// It lifts up to high, never into critical.
+	// Ageing is how much longer a waiter must have waited to be equal to one of the lane above. 0:
+	// DefaultAgeing. It lifts up to high, never into critical.
 	Ageing time.Duration
 	// RefuseHopeless refuses a request at once if its expected wait exceeds its deadline.
 	RefuseHopeless bool
@@ -98,7 +99,8 @@ func (c Config) Validate() error {
 		value time.Duration
 	}{
 		{"queue timeout", c.QueueTimeout}, {"ageing", c.Ageing}, {"idle timeout", c.IdleTimeout},
-		{"lifetime", c.Lifetime}, {"shortest retry", c.RetryMin}, {"longest retry", c.RetryMax}, {"grace", c.Grace},
+		{"lifetime", c.Lifetime}, {"shortest retry", c.RetryMin}, {"longest retry", c.RetryMax},
+		{"grace", c.Grace},
 	}
 	for _, t := range times {
 		if t.value < 0 {

@@ -2,15 +2,16 @@ package pool
 
 import (
 	"iter"
+	"math"
 	"math/bits"
 	"time"
 )
 
-// Histogram counts durations in log-linear buckets: each power of two of nanoseconds is divided into 32 equal buckets,
-// so a value read back is within 1.6 % of the one recorded, from 1 µs to more than 1 h. Shorter ones count as zero, longer
-// ones as the longest. Its zero value is ready. It is a plain array: copy it, compare it, add it; it is not safe for
-// concurrent use. (An exact sketch like HdrHistogram's with three digits would be 16 times larger for nothing an operator
-// sees.)
+// Histogram counts durations in log-linear buckets: each power of two of nanoseconds is divided into 32 equal
+// buckets, so a value read back is within 1.6 % of the one recorded, from 1 µs to more than 1 h. Shorter ones
+// count as zero, longer ones as the longest. Its zero value is ready. It is a plain array: copy it, compare
+// it, add it; it is not safe for concurrent use. (An exact sketch like HdrHistogram's with three digits would
+// be 16 times larger for nothing an operator sees.)
 type Histogram struct {
 	count   uint64
 	sum     time.Duration
@@ -66,7 +67,8 @@ func (h *Histogram) Merge(other *Histogram) {
 	}
 }
 
-// Sub takes away what earlier, a former state of the same histogram, had counted: what is left happened since.
+// Sub takes away what earlier, a former state of the same histogram, had counted: what is left happened
+// since.
 func (h *Histogram) Sub(earlier *Histogram) {
 	h.count -= earlier.count
 	h.sum -= earlier.sum
@@ -89,20 +91,17 @@ func (h *Histogram) Mean() time.Duration {
 	return h.sum / time.Duration(h.count)
 }
 
-// Quantile is the duration that a part q, 0 to 1, of them does not exceed: the middle of the bucket it is in.
-// 0 if there are none.
+// Quantile is the least duration that a part q, 0 to 1, of them does not exceed; that is, the middle of the
+// bucket it is in. 0 if there are none.
 func (h *Histogram) Quantile(q float64) time.Duration {
 	if h.count == 0 {
 		return 0
 	}
-	rank := uint64(max(0, min(q, 1)) * float64(h.count))
-	if rank >= h.count {
-		rank = h.count - 1
-	}
+	rank := min(h.count, max(1, uint64(math.Ceil(max(0, min(q, 1))*float64(h.count)))))
 	seen := uint64(0)
 	for i, n := range h.buckets {
 		seen += n
-		if seen > rank {
+		if seen >= rank {
 			return middle(i)
 		}
 	}

@@ -2,8 +2,8 @@ package pool
 
 import "time"
 
-// Hold stops all grants: requests wait, within their limits and timeouts. What is open stays open and is refilled, and
-// a server that cannot be reached is no reason to refuse: that is what holds are for.
+// Hold stops all grants: requests wait, within their limits and timeouts. What is open stays open and is
+// refilled, and a server that cannot be reached is no reason to refuse: that is what holds are for.
 func (p *Pool[R]) Hold(now time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -41,8 +41,8 @@ func (p *Pool[R]) Drained() bool {
 	return p.taken() == 0
 }
 
-// Close refuses all who wait and all who come, and closes what is idle now and the rest as it is released. There is no
-// way back. Tick goes on working for what is still busy.
+// Close refuses all who wait and all who come, and closes what is idle now and the rest as it is released.
+// There is no way back. Tick goes on working for what is still busy.
 func (p *Pool[R]) Close(now time.Duration, work *Work[R]) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -30,8 +30,8 @@ func (p *Pool[R]) startOpens(now time.Duration) int {
 	return got
 }
 
-// shortfall is how many more should be opened, whatever stands against it for now. Worn ones count as closed already,
-// so that each is replaced before it goes; but there is never more than the ceiling.
+// shortfall is how many more should be opened, whatever stands against it for now. Worn ones count as closed
+// already, so that each is replaced before it goes; but there is never more than the ceiling.
 func (p *Pool[R]) shortfall() int {
 	if p.state >= emptying {
 		return 0
@@ -40,9 +40,11 @@ func (p *Pool[R]) shortfall() int {
 	return min(p.need()-(have-p.worn), p.ceiling()-have)
 }
 
-// urgent is how many are needed for those who wait; for the rest other pools need not close anything.
+// urgent is how many of the shortfall are for those who wait; for the rest other pools need not close
+// anything.
 func (p *Pool[R]) urgent() int {
-	return min(p.taken()+p.queue.total, p.limit()) - p.open() - p.opening
+	demand := min(p.taken()+p.queue.total, p.limit())
+	return min(p.queue.total, demand+p.config.Reserve-p.open()-p.opening)
 }
 
 // wakeForOpens makes Tick due when opens can be started that are not started now.
@@ -52,15 +54,16 @@ func (p *Pool[R]) wakeForOpens(now time.Duration) {
 	}
 }
 
-// Opened adds a resource the caller was told to open. If somebody waits for it, the grant is returned as by Release.
+// Opened adds a resource the caller was told to open. If somebody waits for it, the grant is returned as by
+// Release.
 func (p *Pool[R]) Opened(v R, now time.Duration) (*Resource[R], Grant[R], bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.opened(v, p.epoch, now)
 }
 
-// OpenedIn is Opened for an open that was begun in the given [Pool.Epoch]: if it is not the present one any more, the
-// resource is closing at once.
+// OpenedIn is Opened for an open that was begun in the given [Pool.Epoch]: if it is not the present one any
+// more, the resource is closing at once.
 func (p *Pool[R]) OpenedIn(v R, epoch uint64, now time.Duration) (*Resource[R], Grant[R], bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

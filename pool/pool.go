@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// Pool shares resources among requests. Its methods may be called by any goroutine; none of them blocks, starts anything
-// or reads a clock. Times are durations since an origin of the caller's choosing, from a monotonic clock; a time that
-// lies before one already seen counts as that one.
+// Pool shares resources among requests. Its methods may be called by any goroutine; none of them blocks,
+// starts anything or reads a clock. Times are durations since an origin of the caller's choosing, from a
+// monotonic clock; a time that lies before one already seen counts as that one.
 type Pool[R any] struct {
-	mu sync.Mutex // guards all below but the atomics, and every waiter and resource. Nothing is called or waited for
+	// mu guards all below but the atomics, and every waiter and resource. Nothing is called or waited for
 	// under it except a Budget's mutex.
+	mu sync.Mutex
 
 	now    time.Duration // the latest seen
 	config Config        // normal
@@ -72,8 +73,8 @@ var stateNames = [...]string{"active", "held", "emptying", "closed"}
 
 func (s state) String() string { return stateNames[s] }
 
-// New makes a pool with nothing open: the first Tick, due at once, says what to open. budget may be nil. A config that
-// does not pass Validate panics.
+// New makes a pool with nothing open: the first Tick, due at once, says what to open. budget may be nil. A
+// config that does not pass Validate panics.
 func New[R any](cfg Config, budget *Budget, now time.Duration) *Pool[R] {
 	p := &Pool[R]{
 		now:      now,
@@ -88,8 +89,8 @@ func New[R any](cfg Config, budget *Budget, now time.Duration) *Pool[R] {
 	return p
 }
 
-// Due is when Tick must be called next at the latest, [Forever] if never. Any call can make it earlier; it costs one
-// atomic load, so look at it after each, or once per turn of an event loop.
+// Due is when Tick must be called next at the latest, [Forever] if never. Any call can make it earlier; it
+// costs one atomic load, so look at it after each, or once per turn of an event loop.
 func (p *Pool[R]) Due() time.Duration {
 	if p.share.rung() {
 		return 0
@@ -119,8 +120,8 @@ func (p *Pool[R]) taken() int { return p.count[busy] + p.count[handed] }
 // limit is how many may be taken by ordinary requests.
 func (p *Pool[R]) limit() int { return min(p.cap, p.config.Max) }
 
-// ordinary is how many may be taken by ordinary requests of those that are open: what is open beyond the reserve, but
-// at least Min, so that a reserve that cannot be filled never starves them.
+// ordinary is how many may be taken by ordinary requests of those that are open: what is open beyond the
+// reserve, but at least Min, so that a reserve that cannot be filled never starves them.
 func (p *Pool[R]) ordinary() int {
 	return min(p.limit(), max(p.open()-p.config.Reserve, p.config.Min, 1))
 }
@@ -146,8 +147,8 @@ func (p *Pool[R]) need() int {
 	return n
 }
 
-// SetTarget says how many resources should be open now beside the reserve: they are opened ahead of demand and not
-// closed for being idle. It counts as Min if it is less and as Max if it is more.
+// SetTarget says how many resources should be open now beside the reserve: they are opened ahead of demand
+// and not closed for being idle. It counts as Min if it is less and as Max if it is more.
 func (p *Pool[R]) SetTarget(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,8 +156,8 @@ func (p *Pool[R]) SetTarget(n int) {
 	p.wake(p.now)
 }
 
-// SetLimit says how many resources ordinary requests may have at once, at least 1. It does not take away any. What
-// more than Max is asked for counts as Max, also of a later config.
+// SetLimit says how many resources ordinary requests may have at once, at least 1. It does not take away any.
+// What more than Max is asked for counts as Max, also of a later config.
 func (p *Pool[R]) SetLimit(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,8 +191,8 @@ func (p *Pool[R]) Shed(lanes ...Lane) {
 	p.wake(p.now)
 }
 
-// OpenReserve breaks the glass: until then, requests of this lane and those above it take from the reserve without
-// waiting first. A later call replaces an earlier one; a time that has come ends it.
+// OpenReserve breaks the glass: until then, requests of this lane and those above it take from the reserve
+// without waiting first. A later call replaces an earlier one; a time that has come ends it.
 func (p *Pool[R]) OpenReserve(lane Lane, until time.Duration) {
 	checkLane(lane)
 	p.mu.Lock()

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// queue holds the waiters of a pool. Each is in the list of its lane, which serves; and either in the list of the
-// patient, in order of arrival because one timeout holds for all of them, or in the heap of the hasty, who have a deadline
-// of their own. So serving and removing any patient waiter is O(1), and expiry costs what expires.
+// queue holds the waiters of a pool. Each is in the list of its lane, which serves; and either in the list of
+// the patient, in order of arrival because one timeout holds for all of them, or in the heap of the hasty,
+// who have a deadline of their own. So serving and removing any patient waiter is O(1), and expiry costs what
+// expires.
 type queue[R any] struct {
 	total   int
 	waiting [Lanes]int
@@ -30,7 +31,8 @@ type list[R any] struct {
 	first, last *Waiter[R]
 }
 
-// insert puts w behind all that arrived before it: at the end, unless w comes back from a resource that broke.
+// insert puts w behind all that arrived before it: at the end, unless w comes back from a resource that
+// broke.
 func (l *list[R]) insert(w *Waiter[R]) {
 	prev := l.last
 	for prev != nil && prev.order > w.order {
@@ -91,9 +93,9 @@ func (q *queue[R]) remove(w *Waiter[R], next waiterPlace) {
 	}
 }
 
-// best is who is served next among the lanes given: critical first, whatever the others have waited. Between the other
-// lanes a waiter counts as one lane higher for each ageing it has waited longer. Within a lane it is the first, and as
-// that is also the one that has waited longest, comparing the four firsts is enough.
+// best is who is served next among the lanes given: critical first, whatever the others have waited. Between
+// the other lanes a waiter counts as one lane higher for each ageing it has waited longer. Within a lane it
+// is the first, and as that is also the one that has waited longest, comparing the four firsts is enough.
 func (q *queue[R]) best(among laneSet, ageing time.Duration) *Waiter[R] {
 	if w := q.lanes[Critical].first; w != nil && among.has(Critical) {
 		return w

@@ -2,9 +2,9 @@ package pool
 
 import "time"
 
-// Release gives a resource back. If somebody waits for it, the grant is returned: deliver it to the owner of its
-// waiter. Otherwise it becomes idle; or, if it has had its time or is too many, closing: Due is now, and Tick or NextClose
-// returns it.
+// Release gives a resource back. If somebody waits for it, the grant is returned: deliver it to the owner of
+// its waiter. Otherwise it becomes idle; or, if it has had its time or is too many, closing: Due is now, and
+// Tick or NextClose returns it.
 func (p *Pool[R]) Release(r *Resource[R], now time.Duration) (Grant[R], bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -16,7 +16,8 @@ func (p *Pool[R]) Release(r *Resource[R], now time.Duration) (Grant[R], bool) {
 	return p.put(r, now)
 }
 
-// serviceWeight is that of the newest sample in the moving average: it follows a change within some tens of requests.
+// serviceWeight is that of the newest sample in the moving average: it follows a change within some tens of
+// requests.
 const serviceWeight = 1.0 / 32
 
 func (p *Pool[R]) served(d time.Duration) {
@@ -75,8 +76,8 @@ func (p *Pool[R]) mustClose(r *Resource[R]) (CloseReason, bool) {
 	return 0, false
 }
 
-// replaced is whether a worn resource may go: it is not needed, or it stands in the way of its own replacement. As long
-// as opening fails, an old one is better than none.
+// replaced is whether a worn resource may go: it is not needed, or it stands in the way of its own
+// replacement. As long as opening fails, an old one is better than none.
 func (p *Pool[R]) replaced() bool {
 	if p.open() > p.need() {
 		return true
@@ -110,8 +111,8 @@ func (p *Pool[R]) dropOpen(r *Resource[R]) {
 	}
 }
 
-// NextClose returns a resource to close, or nil. The pool has forgotten it. It is for those who do not want to wait for
-// the next Tick.
+// NextClose returns a resource to close, or nil. The pool has forgotten it. It is for those who do not want
+// to wait for the next Tick.
 func (p *Pool[R]) NextClose() *Resource[R] {
 	if p.closings.Load() == 0 {
 		return nil
@@ -139,9 +140,9 @@ func (p *Pool[R]) forget(r *Resource[R]) {
 	}
 }
 
-// Discard takes out a resource that is broken or gone, and says how many opens the caller must start now. It is for the
-// holder, or for whoever was to deliver it: a waiter it had been granted to is queued again in its old place. One that is
-// closing or closed already is left alone.
+// Discard takes out a resource that is broken or gone, and says how many opens the caller must start now. It
+// is for the holder, or for whoever was to deliver it: a waiter it had been granted to is queued again in its
+// old place. One that is closing or closed already is left alone.
 func (p *Pool[R]) Discard(r *Resource[R], now time.Duration) (open int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -151,8 +152,8 @@ func (p *Pool[R]) Discard(r *Resource[R], now time.Duration) (open int) {
 	return p.discard(r, p.advance(now))
 }
 
-// DiscardIdle is Discard for one who does not hold the resource but has learnt that it is gone. If somebody else has got
-// it meanwhile nothing is done and ok is false: the holder will find out.
+// DiscardIdle is Discard for one who does not hold the resource but has learnt that it is gone. If somebody
+// else has got it meanwhile nothing is done and ok is false: the holder will find out.
 func (p *Pool[R]) DiscardIdle(r *Resource[R], now time.Duration) (open int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

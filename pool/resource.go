@@ -7,8 +7,8 @@ type Resource[R any] struct {
 	// Value is the embedder's: for a pooler, the server connection.
 	Value R
 
-	// The rest is guarded by the pool's mutex. The accessors below read what does not change while the resource is
-	// busy, so its holder may call them.
+	// The rest is guarded by the pool's mutex. The accessors below read what does not change while the
+	// resource is busy, so its holder may call them.
 
 	pool    *Pool[R]
 	place   place
@@ -48,7 +48,8 @@ func (r *Resource[R]) CloseReason() CloseReason { return r.reason }
 
 type place uint8
 
-// The places of a resource. Idle, handed and busy ones are open; a closing one waits for the embedder to fetch it.
+// The places of a resource. Idle, handed and busy ones are open; a closing one waits for the embedder to
+// fetch it.
 const (
 	unborn place = iota
 	idle

@@ -27,10 +27,11 @@ type Stat struct {
 	// Sizes: as configured and as set; Limit and Target are what counts now.
 	Min, Max, Reserve, Target, Limit int
 
-	// Open is Idle + Busy; of the busy ones, Handed are on their way to their waiter. Closing ones are not open any
-	// more but wait to be fetched.
+	// Open is Idle + Busy; of the busy ones, Handed are on their way to their waiter. Closing ones are not
+	// open any more but wait to be fetched.
 	Open, Idle, Busy, Handed, Opening, Closing int
-	// ReserveBusy are those taken beyond what ordinary requests may have, ReserveFree those an emergency finds.
+	// ReserveBusy are those taken beyond what ordinary requests may have, ReserveFree those an emergency
+	// finds.
 	ReserveBusy, ReserveFree int
 
 	// Waiting per lane, and how long the one that waits longest has.
@@ -43,7 +44,7 @@ type Stat struct {
 	Granted     [Lanes]uint64 // resources given to requests, emergencies included
 	Emergencies [Lanes]uint64 // of these, from the reserve
 	Cancelled   [Lanes]uint64 // requests cancelled while they waited
-	Requeued    [Lanes]uint64 // requests that waited again because what they were granted broke before they had it
+	Requeued    [Lanes]uint64 // requests that wait again: what they were granted broke on its way
 	Unclaimed   uint64        // grants whose request was cancelled before it accepted
 	Refused     [Reasons]uint64
 
@@ -52,7 +53,8 @@ type Stat struct {
 	Closed       [CloseReasons]uint64
 	Epoch        uint64
 
-	// Acquisition is the time from reading a request to its grant, Service the time from a grant to the release.
+	// Acquisition is the time from reading a request to its grant, Service the time from a grant to the
+	// release.
 	Acquisition *[Lanes]Histogram
 	Service     *Histogram
 	// TotalWait is the sum of all acquisitions.

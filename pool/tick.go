@@ -105,7 +105,7 @@ func (p *Pool[R]) closeDue(now time.Duration) {
 		p.closeWorn()
 	}
 	if p.queue.total == 0 {
-		for range p.share.yield(p.count[idle]) {
+		for range p.share.yield(min(p.count[idle], p.open()-p.config.Min)) {
 			p.idle.last.charged = false
 			p.retire(p.idle.last, CloseBudget)
 		}
@@ -124,8 +124,8 @@ func (p *Pool[R]) closeWorn() {
 	}
 }
 
-// nextIdle is when an idle resource must be closed for being idle. The reserve is always idle, so what counts is the
-// one that has been idle longest beside it: for so long nobody has needed more than the others.
+// nextIdle is when an idle resource must be closed for being idle. The reserve is always idle, so what counts
+// is the one that has been idle longest beside it: for so long nobody has needed more than the others.
 func (p *Pool[R]) nextIdle() time.Duration {
 	if p.config.IdleTimeout == 0 || p.open() <= p.floor() || p.count[idle] <= p.config.Reserve {
 		return Forever

@@ -2,14 +2,14 @@ package pool
 
 import "time"
 
-// Waiter is a request queued in a lane. It is embedded in the requester and used for one request after another;
-// its zero value is ready. While it is queued or granted it must not be copied or overwritten.
+// Waiter is a request queued in a lane. It is embedded in the requester and used for one request after
+// another; its zero value is ready. While it is queued or granted it must not be copied or overwritten.
 type Waiter[R any] struct {
-	// Owner is whatever the embedder needs to find the requester from a [Grant] or [Refusal]. Set it once; the engine
-	// never looks at it.
+	// Owner is whatever the embedder needs to find the requester from a [Grant] or [Refusal]. Set it once;
+	// the engine never looks at it.
 	Owner any
-	// Deadline refuses the next request at this time instead of at Config.QueueTimeout. 0: the pool's queue timeout.
-	// Set it before Acquire.
+	// Deadline refuses the next request at this time instead of at Config.QueueTimeout. 0: the pool's queue
+	// timeout. Set it before Acquire.
 	Deadline time.Duration
 
 	// Everything below is guarded by the mutex of the pool that Acquire was last called on.
