@@ -7,7 +7,7 @@ const maxTokens = 64
 
 // ParseChange reads a text that is one statement whose effect on the settings its text tells completely: SET, RESET,
 // DISCARD ALL, LOAD, and SELECT set_config(…, false), all with literal values. It refuses what it does not understand
-// completely, and values outside ASCII, whose bytes would depend on the client's encoding.
+// completely, and values outside of printable ASCII, whose bytes would depend on the client's encoding.
 func ParseChange(sql []byte) (Change, bool) {
 	change, _, ok := parseChange(sql)
 	return change, ok
@@ -59,22 +59,13 @@ func (p *parser) tokenize(sql []byte) bool {
 	p.sql = trim(sql)
 	l := lexer{sql: p.sql}
 	for t := l.next(); t.kind != end; t = l.next() {
-		if p.count == maxTokens || t.is(';') || !isASCII(p.sql[t.from:t.to]) {
+		if p.count == maxTokens || t.is(';') || !plain(p.sql[t.from:t.to]) {
 			return false
 		}
 		p.tokens[p.count] = t
 		p.count++
 	}
 	return !l.unsure && p.count > 0
-}
-
-func isASCII(text []byte) bool {
-	for _, c := range text {
-		if c >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 func (p *parser) left() int { return p.count - p.at }

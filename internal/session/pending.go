@@ -49,7 +49,7 @@ func (t *Tracker) observe(found Finding, sql []byte) {
 	// DISCARD ALL alone ends everything; there is no need to ask.
 	alone := found&^(Discard|DiscardAll) == 0 && found.Has(DiscardAll) && t.texts == 1 && t.pending == nil
 	asks := !alone && (found.begins()&^t.pins != 0 || found.ends()&t.pins != 0) || t.pins.Has(PinUnknown)
-	changes := found.Has(Setting | SettingHidden | Load | DiscardAll)
+	changes := found.Has(changing)
 	if t.pending == nil {
 		if !asks && !changes && !found.Has(DeallocateAll) {
 			return
@@ -99,7 +99,7 @@ func (t *Tracker) observeChange(found Finding, sql []byte) {
 	if found.Has(Local) {
 		p.expected++
 	}
-	if !found.Has(Setting | SettingHidden | Load | DiscardAll) {
+	if !found.Has(changing) {
 		return
 	}
 	change, byFunction, ok := parseChange(sql)

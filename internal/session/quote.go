@@ -24,8 +24,8 @@ func appendLiteral(dst []byte, value string) []byte {
 	return append(dst, '\'')
 }
 
-// plain reports whether a value consists of printable ASCII without backslashes.
-func plain(value string) bool {
+// plain reports whether a text consists of printable ASCII without backslashes.
+func plain[T string | []byte](value T) bool {
 	for i := range len(value) {
 		if c := value[i]; c < ' ' || c > '~' || c == '\\' {
 			return false

@@ -23,7 +23,7 @@ func (t *Tracker) finish() Action {
 // decide finds out whether the changes were committed. Everything but the plain cases is unknown.
 func (p *pending) decide(control Finding, texts uint8) outcome {
 	switch {
-	case len(p.changes) == 0 && p.loads == 0:
+	case !p.found.Has(changing):
 		return committed // there is nothing to roll back
 	case p.endings > 1:
 		return unknown
@@ -35,6 +35,13 @@ func (p *pending) decide(control Finding, texts uint8) outcome {
 		return unknown
 	}
 	return committed
+}
+
+// clears reports whether the transaction has reset all settings, those with unknown names too.
+func (p *pending) clears() bool {
+	return p.cleared || p.outcome == committed && slices.ContainsFunc(p.changes, func(c Change) bool {
+		return c.Kind == ChangeResetAll
+	})
 }
 
 // libraryPin is the pin for libraries of which it is not known whether they have been loaded. No transaction unloads

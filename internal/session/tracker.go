@@ -29,8 +29,11 @@ type Tracker struct {
 }
 
 // concerning is what can make a text interesting for a tracker; with none of it and nothing pending, it is not.
-const concerning = Setting | SettingHidden | Load | Listen | Unlisten | Temp | Advisory | AdvisoryUnlock | CursorHold |
-	CloseCursor | SQLPrepare | Deallocate | DeallocateAll | Discard | DiscardAll | Drop | Unsure
+const concerning = changing | Listen | Unlisten | Temp | Advisory | AdvisoryUnlock | CursorHold |
+	CloseCursor | SQLPrepare | Deallocate | DeallocateAll | Discard | Drop | Unsure
+
+// changing is what changes settings and libraries.
+const changing = Setting | SettingHidden | Load | DiscardAll
 
 // uncertain is what makes it unclear to which transaction a statement belongs.
 const uncertain = control | Do | Call
@@ -129,7 +132,7 @@ func (t *Tracker) AppendProbe(dst []byte) []byte {
 func (t *Tracker) Apply(probe *Probe) Action {
 	p := t.takePending()
 	sticky := t.pins & Pins(PinSettings, PinLibrary)
-	if p.cleared {
+	if p.clears() {
 		sticky &^= 1 << PinSettings
 	}
 	if p.outcome != rolledBack && p.found.Has(SettingHidden) || p.names.overflow {
