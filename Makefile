@@ -67,6 +67,7 @@ cross: ## Build and vet for the other systems
 
 docs: ## Write the generated documents anew
 	go generate ./...
+	go test ./internal/config -run TestDocs -rewrite
 
 clean: ## Remove what was built; not the private PostgreSQL in .usher
 	rm -rf bin bench/out

@@ -83,7 +83,7 @@ func (w *world) usherCommand(dir string, port int, load work) (*exec.Cmd, error)
 		fmt.Fprintf(&text, "tls: {sslmode: require, cert: %q, key: %q}\n",
 			w.certificate.CertFile, w.certificate.KeyFile)
 	}
-	server := url.URL{Scheme: "postgres", User: url.User(privatepg.Superuser), Host: w.postgres.Address(),
+	server := url.URL{Scheme: "postgres", User: url.User(privatepg.Superuser), Host: w.server,
 		Path: "/" + database}
 	fmt.Fprintf(&text, "pools:\n  %s:\n    url: %s\n    mode: transaction\n", database, server.String())
 	fmt.Fprintf(&text, "    user: %s\n", privatepg.Superuser)

@@ -38,6 +38,7 @@ type world struct {
 	options
 	folder      string
 	postgres    *privatepg.Server
+	server      string              // its address, host:port
 	account     *syscall.Credential // who PgBouncer runs as; nil: we
 	certificate *pgtest.Certificate
 	scramSecret string
@@ -215,6 +216,7 @@ func (w *world) startPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.server = w.postgres.Address()
 	if err := w.postgres.CreateDatabase(ctx, database); err != nil {
 		return err
 	}
