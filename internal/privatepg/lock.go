@@ -16,8 +16,8 @@ func lockFolder(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		if errors.Is(err, os.ErrPermission) {
-			return nil, fmt.Errorf("open the lock: %w (the folder was made by another user: use it as that user or as "+
-				"root, or remove it)", err)
+			return nil, fmt.Errorf("open the lock: %w (the folder was made by another user: "+
+				"use it as that user or as root, or remove it)", err)
 		}
 		return nil, fmt.Errorf("open the lock: %w", err)
 	}
