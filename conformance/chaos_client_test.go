@@ -134,6 +134,9 @@ func (c *chaosClient) read(readies int) ([]answer, error) {
 			current.status = m.TxStatus
 			answers = append(answers, current)
 			current = answer{}
+			if readies == copyBegins {
+				return answers, nil
+			}
 		case *pgproto3.CopyInResponse:
 			if readies == copyBegins {
 				return nil, nil

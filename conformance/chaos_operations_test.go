@@ -308,8 +308,12 @@ func (c *chaosClient) copyIn() error {
 	if err != nil || answers[0].err != nil {
 		return orCheck(c, answers, err)
 	}
-	if _, err := c.ask(copyBegins, query("COPY chaos_copy FROM STDIN")); err != nil {
+	refused, err := c.ask(copyBegins, query("COPY chaos_copy FROM STDIN"))
+	if err != nil {
 		return err
+	}
+	if len(refused) > 0 {
+		return c.check(refused[0], nil, "COPY that begins", 'T')
 	}
 	if c.random.IntN(4) == 0 {
 		answers, err := c.ask(2, &pgproto3.CopyData{Data: []byte(token + "\n")}, &pgproto3.CopyFail{Message: token}, query("ROLLBACK"))
@@ -378,8 +382,12 @@ func (c *chaosClient) setting() error {
 // cancelRunning cancels its own statement; both the row and the cancellation are right answers.
 func (c *chaosClient) cancelRunning() error {
 	token := c.token()
+	duration := 2.0 // the cancel comes first, or
+	if c.random.IntN(2) == 0 {
+		duration = c.random.Float64() / 20 // it may come too late
+	}
 	c.socket.SetDeadline(time.Now().Add(chaosPatience))
-	c.messages.Send(query("SELECT concat('%s', pg_sleep(%f))", token, c.random.Float64()/20))
+	c.messages.Send(query("SELECT concat('%s', pg_sleep(%f))", token, duration))
 	if err := c.messages.Flush(); err != nil {
 		return &fatal{err: err}
 	}

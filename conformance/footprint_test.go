@@ -3,6 +3,7 @@
 package conformance
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"testing"
@@ -54,11 +55,11 @@ func take(t *testing.T, target *target) footprint {
 // serverConnections counts what PostgreSQL sees of usher.
 func serverConnections(t *testing.T, target *target, condition string) int {
 	t.Helper()
-	admin := directly(target.backing).simple(t, "application_name", "conformance footprint")
+	admin := directly(target.backing).simple(t)
 	defer admin.conn.Close(t.Context())
 	var count int
-	fmt.Sscan(admin.run("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "+
-		"AND application_name NOT IN ('conformance footprint', 'conformance admin', 'conformance direct') "+condition), &count)
+	fmt.Sscan(admin.run("SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = '"+
+		cmp.Or(target.behind, database)+"' "+condition), &count)
 	return count
 }
 

@@ -32,6 +32,7 @@ type target struct {
 	database string
 	user     string
 	sslmode  string            // of programs; "" is disable
+	behind   string            // the database on the server, if it is not the one of the tests
 	backing  *privatepg.Server // the PostgreSQL behind it, or itself
 	usher    *pgtest.Usher     // nil for PostgreSQL
 }
@@ -78,6 +79,11 @@ pools:
 // the server without a database.
 func startUsher(t testing.TB, server *privatepg.Server, config string) *pgtest.Usher {
 	t.Helper()
+	return startUsherOn(t, server, database, config)
+}
+
+func startUsherOn(t testing.TB, server *privatepg.Server, database, config string) *pgtest.Usher {
+	t.Helper()
 	if !targetNames()["usher"] {
 		t.Skip("USHER_TARGETS does not ask for usher")
 	}
@@ -85,6 +91,19 @@ func startUsher(t testing.TB, server *privatepg.Server, config string) *pgtest.U
 	return pgtest.StartUsher(t, strings.NewReplacer(
 		"{{url}}", address+"/"+database+"?sslmode=disable", "{{server}}", address+"?sslmode=disable",
 	).Replace(config))
+}
+
+// startAlone starts usher for a test that counts what usher holds on to: with a database that nobody else uses.
+func startAlone(t testing.TB, config, pool string) *target {
+	t.Helper()
+	server := startPostgres(t)
+	if !targetNames()["usher"] {
+		t.Skip("USHER_TARGETS does not ask for usher")
+	}
+	alone := directly(server).ownDatabase(t, "alone").database
+	target := through(startUsherOn(t, server, alone, config), server, pool)
+	target.behind = alone
+	return target
 }
 
 // in is the same target with another database.

@@ -1,0 +1,242 @@
+//go:build integration
+
+package conformance
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/usher-pg/usher/internal/pgtest"
+)
+
+// badServerConfig adds a pool that leads to a scripted server to those of a healthy one.
+const badServerConfig = `
+auth: {type: trust}
+admin_users: [postgres]
+pool_defaults:
+  timeouts: {server_connect: 1s, server_login_retry: 100ms, query_wait: 3s}
+pools:
+  calm: {url: "{{url}}", size: {max: 2}}
+  bad:  {url: "postgres://somebody:secret@%s/bad?sslmode=disable", size: {max: 2}, timeouts: {query: 2s}}
+`
+
+// misbehaviour is something a server does, once a client's request has come, or already at login.
+type misbehaviour struct {
+	name   string
+	script []pgtest.Step
+	check  func(t *testing.T, answer string, err error) // nil: the client must get an error with SQLSTATE
+}
+
+// badLogins are what servers answer instead of letting usher in.
+func badLogins() []misbehaviour {
+	return []misbehaviour{
+		{"closes at once", []pgtest.Step{pgtest.Close()}, nil},
+		{"resets at once", []pgtest.Step{pgtest.Reset()}, nil},
+		{"says nothing", []pgtest.Step{pgtest.Stall()}, nil},
+		{"answers noise", []pgtest.Step{pgtest.SendBytes([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, nil},
+		{"refuses without SQLSTATE", []pgtest.Step{pgtest.SendBytes(whole('E', "SFATAL\x00Mno code\x00\x00"))}, nil},
+		{"refuses without any field", []pgtest.Step{pgtest.SendBytes(whole('E', "\x00"))}, nil},
+		{"refuses with half an error", []pgtest.Step{pgtest.SendBytes(whole('E', "SFATAL\x00Cxx"))}, nil},
+		{"refuses with a giant error", []pgtest.Step{pgtest.SendBytes(typed('E', 0x7fffffff, "SFATAL"))}, nil},
+		{"asks for Kerberos", []pgtest.Step{pgtest.SendBytes(whole('R', "\x00\x00\x00\x07"))}, nil},
+		{"asks for an unknown login", []pgtest.Step{pgtest.SendBytes(whole('R', "\x00\x00\x01\x07"))}, nil},
+		{"asks for nothing at all", []pgtest.Step{pgtest.SendBytes(whole('R', ""))}, nil},
+		{"asks for half a salt", []pgtest.Step{pgtest.SendBytes(whole('R', "\x00\x00\x00\x05ab"))}, nil},
+		{"offers no mechanism", []pgtest.Step{pgtest.SendBytes(whole('R', "\x00\x00\x00\x0a\x00"))}, nil},
+		{"asks for endless hashing", []pgtest.Step{
+			pgtest.Send(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{"SCRAM-SHA-256"}}),
+			pgtest.Expect('p'),
+			pgtest.Send(&pgproto3.AuthenticationSASLContinue{Data: []byte("r=abc,s=YWJj,i=2147483647")}),
+			pgtest.Stall(),
+		}, nil},
+		{"lets in and stops", []pgtest.Step{pgtest.Send(&pgproto3.AuthenticationOk{}), pgtest.Stall()}, nil},
+		{"lets in and closes", []pgtest.Step{pgtest.Send(&pgproto3.AuthenticationOk{}), pgtest.Close()}, nil},
+		{"sends rows at login", []pgtest.Step{
+			pgtest.Send(&pgproto3.AuthenticationOk{}, &pgproto3.DataRow{Values: [][]byte{[]byte("row")}}), pgtest.Stall(),
+		}, nil},
+		{"sends a broken parameter", []pgtest.Step{
+			pgtest.Send(&pgproto3.AuthenticationOk{}), pgtest.SendBytes(whole('S', "name without value\x00")), pgtest.Stall(),
+		}, nil},
+		{"sends a short cancel key", []pgtest.Step{
+			pgtest.Send(&pgproto3.AuthenticationOk{}), pgtest.SendBytes(whole('K', "\x00")), pgtest.Stall(),
+		}, nil},
+	}
+}
+
+// afterQuery is a script that logs in, waits for a query and goes on as told.
+func afterQuery(steps ...pgtest.Step) []pgtest.Step {
+	return append([]pgtest.Step{pgtest.Login(), pgtest.Expect('Q')}, steps...)
+}
+
+// badAnswers are what servers answer to "SELECT 'question'".
+func badAnswers() []misbehaviour {
+	columns := &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("c"), DataTypeOID: 25}}}
+	row := &pgproto3.DataRow{Values: [][]byte{[]byte("half an answer")}}
+	return []misbehaviour{
+		{"closes", afterQuery(pgtest.Close()), nil},
+		{"resets", afterQuery(pgtest.Reset()), nil},
+		{"dies between rows", afterQuery(pgtest.Send(columns, row), pgtest.Close()), nil},
+		{"dies inside a row", afterQuery(pgtest.Send(columns), pgtest.SendBytes(typed('D', 1000, "\x00\x01\x00\x00")), pgtest.Reset()), nil},
+		{"dies inside a header", afterQuery(pgtest.Send(columns), pgtest.SendBytes([]byte("D\x00")), pgtest.Close()), nil},
+		{"never answers", afterQuery(pgtest.Drain()), nil},
+		{"stops inside a row", afterQuery(pgtest.Send(columns), pgtest.SendBytes(typed('D', 0x7ffffff0, "\x00\x01")), pgtest.Drain()), nil},
+		{"sends noise", afterQuery(pgtest.SendBytes([]byte("\xff\xff\xff\xff\xff\xff\xff\xff")), pgtest.Drain()), nil},
+		{"sends an impossible length", afterQuery(pgtest.SendBytes(typed('D', 1, "")), pgtest.Drain()), nil},
+		{"sends a client's message", afterQuery(pgtest.SendBytes(whole('Q', "SELECT 1\x00")), pgtest.Drain()), nil},
+		{"sends an unknown status", afterQuery(pgtest.SendBytes(whole('Z', "X")), pgtest.Drain()), nil},
+		{"sends a status that is too long", afterQuery(pgtest.SendBytes(whole('Z', "II")), pgtest.Drain()), nil},
+		{"sends an error without fields", afterQuery(pgtest.SendBytes(whole('E', "\x00")), pgtest.Close()), anyError},
+		{"ends the session with a reason", afterQuery(pgtest.Fail("FATAL", adminShutdown, "by the administrator"), pgtest.Close()),
+			func(t *testing.T, _ string, err error) {
+				if sqlState(err) != adminShutdown {
+					t.Errorf("got %v, expected SQLSTATE %s", err, adminShutdown)
+				}
+			}},
+		{"answers in single bytes", afterQuery(pgtest.SendInPieces(1, columns,
+			&pgproto3.DataRow{Values: [][]byte{[]byte("whole")}}, &pgproto3.NoticeResponse{Severity: "NOTICE", Message: "by the way"},
+			&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}, &pgproto3.ReadyForQuery{TxStatus: 'I'}), pgtest.Drain()),
+			func(t *testing.T, answer string, err error) {
+				if err != nil || answer != "whole" {
+					t.Errorf("got %q, %v", answer, err)
+				}
+			}},
+	}
+}
+
+// anyError: the connection may also end without an error that a driver understands.
+func anyError(t *testing.T, answer string, err error) {
+	if err == nil {
+		t.Errorf("answered %q", answer)
+	}
+}
+
+// TestBadServers: whoever uses a broken server gets a clear and quick error, nobody else notices, and usher lets go.
+func TestBadServers(t *testing.T) {
+	t.Parallel()
+	for _, group := range []struct {
+		name  string
+		cases []misbehaviour
+	}{{"login", badLogins()}, {"answer", badAnswers()}} {
+		for _, m := range group.cases {
+			t.Run(group.name+": "+m.name, func(t *testing.T) {
+				t.Parallel()
+				fake := pgtest.StartFake(t, func(int) []pgtest.Step { return m.script })
+				target := startAlone(t, fmt.Sprintf(badServerConfig, fake.Addr), "bad")
+				before := measure(t, target.in("calm"))
+				watched := newWitness(t, target.in("calm"))
+				begin := time.Now()
+				answer, err := askOnce(t, target)
+				if m.check != nil {
+					m.check(t, answer, err)
+				} else if err == nil || sqlState(err) == "" {
+					t.Errorf("the client got %q, %v; expected an error with SQLSTATE", answer, err)
+				} else if strings.Contains(err.Error(), "secret") {
+					t.Errorf("the error tells a secret: %v", err)
+				}
+				if took := time.Since(begin); took > calm {
+					t.Errorf("the client waited %v", took)
+				}
+				watched.end()
+				settles(t, target, before)
+			})
+		}
+	}
+}
+
+func askOnce(t *testing.T, target *target) (string, error) {
+	t.Helper()
+	conn, err := pgconn.Connect(t.Context(), target.url())
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(t.Context())
+	return (&session{conn: conn, tb: t}).try("SELECT 'question'")
+}
+
+// TestUnsolicitedMessagesCostTheServerConnection: what a server says while nobody asked must never reach the next client
+// as an answer.
+func TestUnsolicitedMessagesCostTheServerConnection(t *testing.T) {
+	t.Parallel()
+	row := &pgproto3.DataRow{Values: [][]byte{[]byte("nobody asked")}}
+	done := &pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}
+	ready := &pgproto3.ReadyForQuery{TxStatus: 'I'}
+	for name, messages := range map[string][]pgproto3.BackendMessage{
+		"an error":           {&pgproto3.ErrorResponse{Severity: "ERROR", Code: "XX000", Message: "unsolicited"}},
+		"a fatal error":      {&pgproto3.ErrorResponse{Severity: "FATAL", Code: adminShutdown, Message: "unsolicited"}},
+		"an answer":          {row, done, ready},
+		"a ready":            {ready},
+		"a late transaction": {&pgproto3.ReadyForQuery{TxStatus: 'T'}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			said := make(chan struct{})
+			fake := pgtest.StartFake(t, func(n int) []pgtest.Step {
+				if n > 1 {
+					return []pgtest.Step{pgtest.Login(), pgtest.AnswerQueries()}
+				}
+				return afterQuery(pgtest.AnswerRow("first"), pgtest.Send(messages...),
+					pgtest.Do(func(*pgtest.Conversation) { close(said) }), pgtest.Drain())
+			})
+			target := startAlone(t, strings.Replace(fmt.Sprintf(badServerConfig, fake.Addr), "size: {max: 2}, timeouts: {query", "size: {max: 1}, timeouts: {query", 1), "bad")
+			first, next := target.simple(t), target.simple(t)
+			first.expect("SELECT 1", "first")
+			<-said
+			eventually(t, patience, "the server connection is replaced", func() bool {
+				answer, err := next.try("SELECT 'mine'")
+				if err == nil && answer == "SELECT 'mine'" {
+					return true
+				}
+				if answer != "" || sqlState(err) == "XX000" {
+					t.Fatalf("a client was answered %q, %v", answer, err)
+				}
+				next = target.simple(t)
+				return false
+			})
+		})
+	}
+}
+
+// TestServersThatComeBack: while a server is away, clients get a quick error; when it is back, they are served without
+// anybody's help.
+func TestServersThatComeBack(t *testing.T) {
+	t.Parallel()
+	server := startOwnPostgres(t, nil)
+	usher := startUsher(t, server, "auth: {type: trust}\npool_defaults: {timeouts: {server_connect: 1s, server_login_retry: 200ms, query_wait: 2s}}\n"+
+		"pools:\n  two: {url: \"{{url}}\", size: {max: 2}}\n")
+	target := through(usher, server, "two")
+	client := target.simple(t)
+	client.expect("SELECT 1", "1")
+	for round := range 2 {
+		if round == 0 {
+			if err := server.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := server.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		for range 5 {
+			if text, err := askOnce(t, target); err == nil || sqlState(err) == "" {
+				t.Errorf("without a server: answered %q, %v", text, err)
+			}
+		}
+		if took := time.Since(begin); took > calm {
+			t.Errorf("five errors took %v", took)
+		}
+		if err := server.Resume(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, patience, "the server is back", func() bool {
+			text, err := askOnce(t, target)
+			return err == nil && text == "question"
+		})
+	}
+	if text, err := client.try("SELECT 'still connected'"); err != nil || text != "still connected" {
+		t.Errorf("an idle client did not survive the restarts: %q, %v", text, err)
+	}
+}
