@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/usher-pg/usher/internal/config/source"
 )
 
 // A Change is one difference between two configurations, for the log of a reload.
@@ -94,7 +96,7 @@ var (
 func (c *Config) Set(key, text string) (*Config, error) {
 	changed := c.Clone()
 	if err := changed.set(key, text); err != nil {
-		return nil, errorf("set %s: %w", printable(redact(key)), err)
+		return nil, errorf("set %s: %w", source.Printable(source.Redact(key)), err)
 	}
 	if err := changed.Validate(); err != nil {
 		return nil, err

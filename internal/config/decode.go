@@ -1,12 +1,13 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/usher-pg/usher/internal/config/source"
 )
 
 // Load reads, decodes and validates a configuration file.
@@ -26,21 +27,13 @@ func Load(path string) (*Config, error) {
 // Parse decodes and validates a configuration. The name stands for the file in errors, which are of type
 // Errors.
 func Parse(name string, data []byte) (*Config, error) {
-	data = normalize(data)
-	d := &decoder{
-		config: Default(),
-		places: map[string]*node{},
-		errs:   newErrorList(name, data),
-	}
-	root := parseTree(data, d.errs)
-	if len(d.errs.errs) == 0 {
+	root, report := source.Parse(name, data)
+	d := &decoder{config: Default(), report: report, places: map[string]*source.Node{}}
+	if report.Len() == 0 {
 		d.decode(root)
 		d.validate()
 	}
-	if err := d.errs.errs.errOrNil(); err != nil {
-		slices.SortStableFunc(d.errs.errs, func(a, b *Error) int {
-			return cmp.Or(a.Line-b.Line, a.Column-b.Column)
-		})
+	if err := report.Err(); err != nil {
 		return nil, err
 	}
 	return d.config, nil
@@ -49,26 +42,26 @@ func Parse(name string, data []byte) (*Config, error) {
 // A decoder moves a tree into a Config by the rows of options.
 type decoder struct {
 	config *Config
-	places map[string]*node // where each path that was given stands
-	failed []string         // paths whose value was not taken
-	errs   *errorList
+	report *source.Report
+	places map[string]*source.Node // where each path that was given stands
+	failed []string                // paths whose value was not taken
 }
 
-func (d *decoder) decode(root *node) {
-	if root == nil || root.kind == nullNode {
+func (d *decoder) decode(root *source.Node) {
+	if root == nil || root.Kind == source.Null {
 		return
 	}
-	if root.kind != mapNode {
-		d.errs.at(root, "", "the file is "+root.kind.String(), "options, such as listen: and pools:")
+	if root.Kind != source.Map {
+		d.report.At(root, "", "the file is "+root.Kind.String(), "options, such as listen: and pools:")
 		return
 	}
-	var pools *node
+	var pools *source.Node
 	for _, e := range d.unique(root, "") {
-		switch e.key.text {
+		switch e.Key.Text {
 		case poolsPath:
-			pools = e.value
+			pools = e.Value
 		case budgetsPath:
-			d.budgets(e.value)
+			d.budgets(e.Value)
 		default:
 			assign(d, e, "", globalRows, d.config, nil)
 		}
@@ -80,20 +73,20 @@ func (d *decoder) decode(root *node) {
 }
 
 // unique returns the entries of a map without those that were merged and replaced, and reports doubles.
-func (d *decoder) unique(n *node, path string) []entry {
+func (d *decoder) unique(n *source.Node, path string) []source.Entry {
 	last := map[string]int{}
-	var kept []entry
-	for _, e := range n.entries {
-		i, seen := last[e.key.text]
+	var kept []source.Entry
+	for _, e := range n.Entries {
+		i, seen := last[e.Key.Text]
 		switch {
 		case !seen:
-			last[e.key.text] = len(kept)
+			last[e.Key.Text] = len(kept)
 			kept = append(kept, e)
-		case kept[i].merged:
+		case kept[i].Merged:
 			kept[i] = e
 		default:
-			first := kept[i].key.line
-			d.errs.at(e.key, keyPath(path, e.key.text), fmt.Sprintf("is given twice, first in line %d", first), "")
+			first := kept[i].Key.Line
+			d.report.At(e.Key, keyPath(path, e.Key.Text), fmt.Sprintf("is given twice, first in line %d", first), "")
 		}
 	}
 	return kept
@@ -101,16 +94,16 @@ func (d *decoder) unique(n *node, path string) []entry {
 
 // assign sets one key of a section, or the keys of a section of its own. note, if any, is told the path of
 // every option that was set.
-func assign[T any](d *decoder, e entry, section string, rows []row[T], to *T, note func(path string)) {
-	path := join(section, e.key.text)
+func assign[T any](d *decoder, e source.Entry, section string, rows []row[T], to *T, note func(path string)) {
+	path := join(section, e.Key.Text)
 	full := path
 	if p, ok := any(to).(*Pool); ok {
 		full = join(poolPath(p.Name), path)
 	}
-	d.places[full] = e.value
-	problems := len(d.errs.errs)
+	d.places[full] = e.Value
+	problems := d.report.Len()
 	defer func() {
-		if len(d.errs.errs) > problems {
+		if d.report.Len() > problems {
 			d.failed = append(d.failed, full)
 		}
 	}()
@@ -122,30 +115,30 @@ func assign[T any](d *decoder, e entry, section string, rows []row[T], to *T, no
 	}
 	isSection := func(r row[T]) bool { return strings.HasPrefix(r.Path, path+".") }
 	switch {
-	case !slices.ContainsFunc(rows, isSection) || strings.Contains(e.key.text, "."):
-		d.unknown(e.key, full, siblings(rows, section))
-	case e.value.kind == nullNode:
-	case e.value.kind != mapNode:
+	case !slices.ContainsFunc(rows, isSection) || strings.Contains(e.Key.Text, "."):
+		d.unknown(e.Key, full, siblings(rows, section))
+	case e.Value.Kind == source.Null:
+	case e.Value.Kind != source.Map:
 		keys := strings.Join(siblings(rows, path), ", ")
-		d.errs.at(e.value, full, "is "+e.value.kind.String(), "a section with "+keys)
+		d.report.At(e.Value, full, "is "+e.Value.Kind.String(), "a section with "+keys)
 	default:
-		for _, inner := range d.unique(e.value, full) {
+		for _, inner := range d.unique(e.Value, full) {
 			assign(d, inner, path, rows, to, note)
 		}
 	}
 }
 
 // scalarOrList gives the value of a key to its option and reports whether it was taken.
-func (d *decoder) scalarOrList(e entry, path string, v value) bool {
+func (d *decoder) scalarOrList(e source.Entry, path string, v value) bool {
 	if list, ok := v.(listValue); ok {
 		return d.list(e, path, list)
 	}
-	if message := unfit(e.value, v); message != "" {
-		d.errs.at(placed(e), path, message, v.kind())
+	if message := unfit(e.Value, v); message != "" {
+		d.report.At(placed(e), path, message, v.kind())
 		return false
 	}
-	if err := v.set(e.value.text); err != nil {
-		d.errs.at(e.value, path, err.Error(), v.kind())
+	if err := v.set(e.Value.Text); err != nil {
+		d.report.At(e.Value, path, err.Error(), v.kind())
 		return false
 	}
 	return true
@@ -153,16 +146,16 @@ func (d *decoder) scalarOrList(e entry, path string, v value) bool {
 
 // unfit says why a node cannot be the value, or nothing. YAML guesses types; a guess that surprises is
 // refused.
-func unfit(n *node, v value) string {
+func unfit(n *source.Node, v value) string {
 	_, wantsNumber := v.(number)
 	switch {
-	case n.kind == nullNode:
+	case n.Kind == source.Null:
 		return "has no value"
-	case n.kind != scalarNode:
-		return "is " + n.kind.String()
-	case wantsNumber && n.quoted:
+	case n.Kind != source.Scalar:
+		return "is " + n.Kind.String()
+	case wantsNumber && n.Quoted:
 		return "is a text in quotes"
-	case n.boolean && isText(v):
+	case n.Boolean && isText(v):
 		return "is a YAML truth value; put it in quotes if it is meant as text"
 	}
 	return ""
@@ -176,87 +169,87 @@ func isText(v value) bool {
 	return false
 }
 
-func (d *decoder) list(e entry, path string, v listValue) bool {
-	if e.value.kind != listNode {
-		d.errs.at(placed(e), path, "is "+e.value.kind.String(), v.kind()+`, such as ["a", "b"]`)
+func (d *decoder) list(e source.Entry, path string, v listValue) bool {
+	if e.Value.Kind != source.List {
+		d.report.At(placed(e), path, "is "+e.Value.Kind.String(), v.kind()+`, such as ["a", "b"]`)
 		return false
 	}
 	var items []string // nil when empty, as in Default
-	for _, item := range e.value.items {
-		if item.kind != scalarNode || item.boolean {
-			d.errs.at(item, path, "an item of the list is not a text", v.kind())
+	for _, item := range e.Value.Items {
+		if item.Kind != source.Scalar || item.Boolean {
+			d.report.At(item, path, "an item of the list is not a text", v.kind())
 			return false
 		}
-		items = append(items, item.text)
+		items = append(items, item.Text)
 	}
 	bad := v.setList(items)
 	for _, b := range bad {
-		d.errs.at(e.value.items[b.index], path, b.err.Error(), v.kind())
+		d.report.At(e.Value.Items[b.index], path, b.err.Error(), v.kind())
 	}
 	return len(bad) == 0
 }
 
 // placed returns the value's node, or the key's when the value has no place.
-func placed(e entry) *node {
-	if e.value.line == 0 {
-		return e.key
+func placed(e source.Entry) *source.Node {
+	if e.Value.Line == 0 {
+		return e.Key
 	}
-	return e.value
+	return e.Value
 }
 
-func (d *decoder) budgets(n *node) {
-	if n.kind == nullNode {
+func (d *decoder) budgets(n *source.Node) {
+	if n.Kind == source.Null {
 		return
 	}
-	if n.kind != mapNode {
-		d.errs.at(n, budgetsPath, "is "+n.kind.String(), `a section such as "127.0.0.1:5432": 100`)
+	if n.Kind != source.Map {
+		d.report.At(n, budgetsPath, "is "+n.Kind.String(), `a section such as "127.0.0.1:5432": 100`)
 		return
 	}
 	for _, e := range d.unique(n, budgetsPath) {
-		path := keyPath(budgetsPath, e.key.text)
-		d.places[path] = e.key
+		path := keyPath(budgetsPath, e.Key.Text)
+		d.places[path] = e.Key
 		budget := 0
 		if !d.scalarOrList(e, path, number{&budget, 1, maxConnections}) {
 			continue
 		}
-		d.config.Budgets[e.key.text] = budget
+		d.config.Budgets[e.Key.Text] = budget
 	}
 }
 
-func (d *decoder) pools(n *node) {
+func (d *decoder) pools(n *source.Node) {
 	d.places[poolsPath] = n
-	if n.kind != mapNode {
-		d.errs.at(n, poolsPath, "is "+n.kind.String(), "a section with the pools' names and, below each, its url")
+	if n.Kind != source.Map {
+		d.report.At(n, poolsPath, "is "+n.Kind.String(), "a section with the pools' names and, below each, its url")
 		return
 	}
 	for _, e := range d.unique(n, poolsPath) {
-		d.places[poolPath(e.key.text)] = e.key
-		if e.value.kind != mapNode {
-			d.errs.at(placed(e), poolPath(e.key.text), "is "+e.value.kind.String(), "a section with url:")
+		d.places[poolPath(e.Key.Text)] = e.Key
+		if e.Value.Kind != source.Map {
+			d.report.At(placed(e), poolPath(e.Key.Text), "is "+e.Value.Kind.String(), "a section with url:")
 			continue
 		}
-		d.pool(e.key.text, e.value)
+		d.pool(e.Key.Text, e.Value)
 	}
 }
 
 // pool decodes one pool. The URL goes first: keys of the pool win over it.
-func (d *decoder) pool(name string, n *node) {
+func (d *decoder) pool(name string, n *source.Node) {
 	p := &Pool{Name: name, PoolOptions: d.config.PoolDefaults, explicit: map[string]bool{}}
 	note := func(path string) { p.explicit[path] = true }
 	entries := d.unique(n, poolPath(name))
-	slices.SortStableFunc(entries, func(a, b entry) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(entries, func(a, b source.Entry) int { return rank(a) - rank(b) })
 	for _, e := range entries {
 		assign(d, e, "", poolRows, p, note)
 	}
-	if len(entries) == 0 || entries[0].key.text != "url" {
-		d.errs.at(d.places[poolPath(name)], poolPath(name), "has no url", target{p}.kind())
+	if len(entries) == 0 || entries[0].Key.Text != "url" {
+		d.report.At(d.places[poolPath(name)], poolPath(name), "has no url", target{p}.kind())
 	}
 	p.complete()
 	d.config.Pools[name] = p
 }
 
-func rank(e entry) int {
-	if e.key.text == "url" {
+func rank(e source.Entry) int {
+	if e.Key.Text == "url" {
 		return 0
 	}
 	return 1

@@ -101,9 +101,9 @@ a value of the wrong type or values that cannot go together are errors; all of t
 
 - **Durations** need a unit: ` + "`10ms`, `30s`, `5m`, `1h30m`, `2d`. `0`" + ` is never, if that is possible.
 - **Sizes** are powers of 1024: ` + "`64kB`, `16MB`, `1GB`" + `.
-- **Reload**: ` + "`RELOAD`" + ` in the console or SIGHUP reads the file again. When it has an error the old one
-  stays in force. Options marked *restart* keep their value until usher is started again; the log names those
-  that changed. A reload moves clients and drops none.
+- **Reload**: ` + "`RELOAD`" + ` in the console or SIGHUP reads the file again. When it has an error the
+  old one stays in force. Options marked *restart* keep their value until usher is started again; the log
+  names those that changed. A reload moves clients and drops none.
 - **SET**: ` + "`SET key = 'value'`" + ` in the console changes one option until the next reload. Keys are the
   paths below, or PgBouncer's names with PgBouncer's units.
 - **Pools** take what they do not set from ` + "`pool_defaults`. The name `\"*\"`" + ` is the pool of every

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/usher-pg/usher/internal/config/source"
 )
 
 // poolPath is where a pool's options are, as errors and the console write it.
@@ -15,7 +17,7 @@ func keyPath(section, key string) string {
 		return r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 	}) < 0
 	if !plain && key != Fallback {
-		key = strconv.Quote(redact(key))
+		key = strconv.Quote(source.Redact(key))
 	}
 	return join(section, key)
 }
@@ -63,19 +65,19 @@ func siblings[T any](rows []row[T], section string) []string {
 }
 
 // unknown reports a key that no option has, with the one that was probably meant.
-func (d *decoder) unknown(key *node, path string, known []string) {
+func (d *decoder) unknown(key *source.Node, path string, known []string) {
 	expected := "one of " + strings.Join(known, ", ")
-	if hint := suggest(key.text, known); hint != "" {
+	if hint := suggest(key.Text, known); hint != "" {
 		expected = hint
 	}
 	if strings.HasPrefix(path, poolsPath+".") {
 		expected = strings.TrimPrefix(expected, defaultsPath+".")
 	}
 	message := "there is no such option"
-	if !strings.Contains(path, key.text) || len(key.text) > maxPlainKey {
+	if !strings.Contains(path, key.Text) || len(key.Text) > maxPlainKey {
 		path = ""
 	}
-	d.errs.at(key, printable(redact(path)), message, expected)
+	d.report.At(key, source.Printable(source.Redact(path)), message, expected)
 }
 
 // suggest guesses what was meant: PgBouncer's name of an option, an option of another section, a slip.

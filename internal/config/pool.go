@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/usher-pg/usher/internal/config/source"
 )
 
 // Fallback is the name of the pool that serves every database without a pool of its own.
@@ -50,7 +52,7 @@ func (s Secret) String() string {
 	if s == "" {
 		return ""
 	}
-	return mask
+	return source.Mask
 }
 
 // GoString masks the secret, for %#v.

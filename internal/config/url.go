@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/usher-pg/usher/internal/config/source"
 )
 
 const defaultPort = 5432 // PostgreSQL's DEF_PGPORT
@@ -127,7 +129,7 @@ func (p *Pool) applyParameters(query string) error {
 		set, ok := urlParameters[name]
 		if !ok {
 			known := strings.Join(slices.Sorted(maps.Keys(urlParameters)), ", ")
-			return errorf("has an unknown parameter %q; known are %s", printable(redact(name)), known)
+			return errorf("has an unknown parameter %q; known are %s", source.Printable(source.Redact(name)), known)
 		}
 		if len(values[name]) > 1 {
 			return errorf("has the parameter %s twice", name)

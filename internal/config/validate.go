@@ -7,18 +7,21 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/usher-pg/usher/internal/config/source"
 )
 
 // Validate checks what no option can check alone. A Config that Load, Parse or Set returned has passed it.
 func (c *Config) Validate() error {
-	d := &decoder{config: c, places: map[string]*node{}, errs: newErrorList("configuration", nil)}
+	report := source.NewReport("configuration", nil)
+	d := &decoder{config: c, report: report, places: map[string]*source.Node{}}
 	d.validate()
-	return d.errs.errs.errOrNil()
+	return report.Err()
 }
 
-// report adds an error about an option, at the place of the option or of the nearest section that was given.
-// It says nothing when the section already has an error: this one may only follow from that.
-func (d *decoder) report(path, message, expected string) {
+// conflict adds an error about an option, at the place of the option or of the nearest section that was
+// given. It says nothing when the section already has an error: this one may only follow from that.
+func (d *decoder) conflict(path, message, expected string) {
 	section := path[:max(strings.LastIndexByte(path, '.'), 0)]
 	if section != poolsPath && section != budgetsPath && d.hasFailed(section) || d.hasFailed(path) {
 		return
@@ -26,7 +29,7 @@ func (d *decoder) report(path, message, expected string) {
 	at := d.places[path]
 	if _, option, ok := splitPoolPath(path); ok && at == nil {
 		at = d.places[join(defaultsPath, option)]
-		if at != nil && d.errs.has(at, message) {
+		if at != nil && d.report.Has(at, message) {
 			return // one wrong default, wrong in many pools
 		}
 	}
@@ -34,7 +37,7 @@ func (d *decoder) report(path, message, expected string) {
 		section = section[:max(strings.LastIndexByte(section, '.'), 0)]
 		at = d.places[section]
 	}
-	d.errs.at(at, path, message, expected)
+	d.report.At(at, path, message, expected)
 }
 
 // hasFailed reports whether an option of the section was not taken.
@@ -57,11 +60,11 @@ func (d *decoder) validate() {
 func (d *decoder) validateListen() {
 	c := d.config
 	if len(c.Listen) == 0 {
-		d.report("listen", "is empty", "at least one address")
+		d.conflict("listen", "is empty", "at least one address")
 	}
 	http := Address{Network: "tcp", Address: c.HTTP}
 	if slices.Contains(c.Listen, http) && !strings.HasSuffix(c.HTTP, ":0") {
-		d.report("http", "is also an address of listen", "a port of its own")
+		d.conflict("http", "is also an address of listen", "a port of its own")
 	}
 }
 
@@ -69,19 +72,19 @@ func (d *decoder) validateAuth() {
 	a, t := d.config.Auth, d.config.TLS
 	needsFile := a.Type == AuthPassword || a.Type == AuthMD5 || a.Type == AuthSCRAM
 	if needsFile && a.UsersFile == "" {
-		d.report("auth.users_file", fmt.Sprintf("is missing, auth.type %s needs it", a.Type), "a path")
+		d.conflict("auth.users_file", fmt.Sprintf("is missing, auth.type %s needs it", a.Type), "a path")
 	}
 	if a.Type == AuthCert && !t.SSLMode.verifies() {
-		d.report("auth.type", "cert needs client certificates", "tls.sslmode verify-ca or verify-full")
+		d.conflict("auth.type", "cert needs client certificates", "tls.sslmode verify-ca or verify-full")
 	}
 	if (t.Cert == "") != (t.Key == "") {
-		d.report("tls", "has only one of cert and key", "both")
+		d.conflict("tls", "has only one of cert and key", "both")
 	}
 	if t.SSLMode != SSLDisable && t.Cert == "" && t.Key == "" {
-		d.report("tls.cert", fmt.Sprintf("is missing, tls.sslmode %s needs it", t.SSLMode), "cert and key")
+		d.conflict("tls.cert", fmt.Sprintf("is missing, tls.sslmode %s needs it", t.SSLMode), "cert and key")
 	}
 	if t.SSLMode.verifies() && t.CA == "" {
-		d.report("tls.ca", fmt.Sprintf("is missing, tls.sslmode %s needs it", t.SSLMode), "a path")
+		d.conflict("tls.ca", fmt.Sprintf("is missing, tls.sslmode %s needs it", t.SSLMode), "a path")
 	}
 }
 
@@ -90,16 +93,16 @@ const maxName = 63
 
 func (d *decoder) validatePoolNames() {
 	if len(d.config.Pools) == 0 {
-		d.report(poolsPath, "there is no pool", `at least one, such as app: {url: "postgres://db:5432/app"}`)
+		d.conflict(poolsPath, "there is no pool", `at least one, such as app: {url: "postgres://db:5432/app"}`)
 	}
 	for _, name := range d.config.PoolNames() {
 		switch {
 		case name == "pgbouncer" || name == "usher":
-			d.report(poolPath(name), "is the name of the console", "another name")
+			d.conflict(poolPath(name), "is the name of the console", "another name")
 		case name == "" || len(name) > maxName:
-			d.report(poolPath(name), "is not a database's name", fmt.Sprintf("1 to %d bytes", maxName))
+			d.conflict(poolPath(name), "is not a database's name", fmt.Sprintf("1 to %d bytes", maxName))
 		case strings.ContainsFunc(name, unicode.IsControl):
-			d.report(poolPath(name), "has a control character", "a database's name")
+			d.conflict(poolPath(name), "has a control character", "a database's name")
 		}
 	}
 }
@@ -107,21 +110,21 @@ func (d *decoder) validatePoolNames() {
 func (d *decoder) validatePool(p *Pool) {
 	path := poolPath(p.Name)
 	if p.Password != "" && p.User == "" {
-		d.report(path+".password", "belongs to no user", "user: as well")
+		d.conflict(path+".password", "belongs to no user", "user: as well")
 	}
 	d.validateOptions(path, &p.PoolOptions)
 }
 
 func (d *decoder) validateOptions(path string, o *PoolOptions) {
 	if s := o.Size; s.Min > s.Max {
-		d.report(path+".size.min", "is more than size.max", fmt.Sprintf("at most %d", s.Max))
+		d.conflict(path+".size.min", "is more than size.max", fmt.Sprintf("at most %d", s.Max))
 	}
 	if s := o.Size; s.Max+s.Reserve > maxConnections {
-		d.report(path+".size", "max and reserve are more than PostgreSQL can have",
+		d.conflict(path+".size", "max and reserve are more than PostgreSQL can have",
 			fmt.Sprintf("at most %d together", maxConnections))
 	}
 	if wait, slo := o.Timeouts.QueryWait, o.Lanes.AcquireSLO; wait != 0 && wait <= slo {
-		d.report(path+".timeouts.query_wait", "is not longer than lanes.acquire_slo: the reserve is never used",
+		d.conflict(path+".timeouts.query_wait", "is not longer than lanes.acquire_slo: the reserve is never used",
 			"more than "+durationText(slo))
 	}
 	d.validateServerTLS(path+".tls", o.TLS)
@@ -129,16 +132,16 @@ func (d *decoder) validateOptions(path string, o *PoolOptions) {
 
 func (d *decoder) validateServerTLS(path string, t ServerTLS) {
 	if (t.Cert == "") != (t.Key == "") {
-		d.report(path, "has only one of cert and key", "both")
+		d.conflict(path, "has only one of cert and key", "both")
 	}
 	if t.SSLMode.verifies() && t.CA == "" {
-		d.report(path+".ca", fmt.Sprintf("is missing, sslmode %s needs it", t.SSLMode), `a path, or "system"`)
+		d.conflict(path+".ca", fmt.Sprintf("is missing, sslmode %s needs it", t.SSLMode), `a path, or "system"`)
 	}
 	if t.CA == SystemCA && t.SSLMode != SSLVerifyFull {
-		d.report(path+".ca", "system is too weak without a check of the host's name", "sslmode verify-full")
+		d.conflict(path+".ca", "system is too weak without a check of the host's name", "sslmode verify-full")
 	}
 	if t.Negotiation == NegotiateDirect && !t.SSLMode.encrypts() {
-		d.report(path+".negotiation", "direct cannot fall back to plain text", "sslmode require or stronger")
+		d.conflict(path+".negotiation", "direct cannot fall back to plain text", "sslmode require or stronger")
 	}
 }
 
@@ -156,12 +159,12 @@ func (d *decoder) validateBudgets() {
 		need, used := guaranteed[server]
 		switch {
 		case !isServer(server):
-			d.report(path, "is not a database server", "host:port, or directory:port for a Unix socket")
+			d.conflict(path, "is not a database server", "host:port, or directory:port for a Unix socket")
 		case !used:
 			servers := slices.Sorted(maps.Keys(guaranteed))
-			d.report(path, "no pool leads to this server", "one of "+strings.Join(servers, ", "))
+			d.conflict(path, "no pool leads to this server", "one of "+strings.Join(servers, ", "))
 		case need > d.config.Budgets[server]:
-			d.report(path, fmt.Sprintf("is %d, but size.min and size.reserve of its pools add up to %d",
+			d.conflict(path, fmt.Sprintf("is %d, but size.min and size.reserve of its pools add up to %d",
 				d.config.Budgets[server], need), "at least that")
 		}
 	}

@@ -38,9 +38,6 @@ type listValue interface {
 	setList(items []string) []itemError
 }
 
-// mask is what a secret looks like in every output.
-const mask = "***"
-
 // maxText bounds a text option; nothing that is a name, a path or a statement of ours comes near it.
 const maxText = 1024
 

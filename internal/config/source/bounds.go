@@ -1,4 +1,4 @@
-package config
+package source
 
 import (
 	"bytes"
@@ -43,7 +43,7 @@ func normalize(data []byte) []byte {
 func checkSource(data []byte) string {
 	switch {
 	case len(data) > MaxFileSize:
-		return "is larger than " + sizeText(MaxFileSize)
+		return fmt.Sprintf("is larger than %dkB", MaxFileSize>>10)
 	case !utf8.Valid(data) || bytes.ContainsAny(data, "\x00\r"):
 		return "is not text in UTF-8"
 	case bytes.Count(data, []byte{'\n'}) > maxLines:

@@ -1,15 +1,18 @@
-package config
+package source
 
 import (
 	"regexp"
 	"strings"
 )
 
+// Mask is what a secret looks like in every output.
+const Mask = "***"
+
 // Errors quote the file, and the file may be broken in any way: the password is wherever it happens to stand,
 // not where a parser found it. So masking works on the text, and prefers to hide too much.
 
 // secretKey is a key whose value is secret, as a YAML key or as a parameter of a URL.
-var secretKey = regexp.MustCompile(`(?i)(pass\w*|pwd|secret)["']?\s*[:=]\s*`)
+var secretKey = regexp.MustCompile(`(?i)(pass\w*|pwd|secret\w*)["']?\s*[:=]\s*`)
 
 // userinfo is the part of a URL that can hold a password: user:password@, up to the last @ of the line.
 var userinfo = regexp.MustCompile(`://([^:@\s]*):\S.*@`)
@@ -20,18 +23,18 @@ var looseUserinfo = regexp.MustCompile(`://([^:@\s/\[]*):([^@\s]*)`)
 // realPort is what may follow host: when it is a host.
 var realPort = regexp.MustCompile(`^[0-9]{1,5}([/?"',}\]]|$)`)
 
-// redact masks the secrets of one line.
-func redact(line string) string {
-	line = userinfo.ReplaceAllString(line, "://$1:"+mask+"@")
+// Redact masks the secrets of one line.
+func Redact(line string) string {
+	line = userinfo.ReplaceAllString(line, "://$1:"+Mask+"@")
 	line = looseUserinfo.ReplaceAllStringFunc(line, func(m string) string {
 		parts := looseUserinfo.FindStringSubmatch(m)
-		if realPort.MatchString(parts[2]) || strings.HasPrefix(parts[2], mask) {
+		if realPort.MatchString(parts[2]) || strings.HasPrefix(parts[2], Mask) {
 			return m
 		}
-		return "://" + parts[1] + ":" + mask
+		return "://" + parts[1] + ":" + Mask
 	})
 	if at := secretKey.FindStringIndex(line); at != nil && strings.TrimSpace(line[at[1]:]) != "" {
-		line = line[:at[1]] + mask
+		line = line[:at[1]] + Mask
 	}
 	return line
 }
@@ -43,12 +46,12 @@ func redactLine(lines []string, i int) string {
 		begin--
 	}
 	if begin != i && continues(lines[begin], lines[i]) {
-		return mask
+		return Mask
 	}
 	if parent := parentLine(lines, i); parent >= 0 && holdsSecret(lines[parent]) {
-		return mask
+		return Mask
 	}
-	return redact(lines[i])
+	return Redact(lines[i])
 }
 
 // parentLine returns the nearest line above that is indented less, or -1.
