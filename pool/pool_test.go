@@ -322,3 +322,56 @@ func TestNothingIsAllocatedPerRequest(t *testing.T) {
 		p.Release(r, now)
 	})
 }
+
+// A wish that ends frees budget without anybody closing anything. Nobody is rung for that; the pools look again.
+func TestBudgetThatIsNotWishedForAnyMoreIsFoundInTheEnd(t *testing.T) {
+	t.Parallel()
+	budget := pool.NewBudget(2)
+	var work pool.Work[int]
+	a := pool.New[int](pool.Config{Max: 2}, budget, 0)
+	b := pool.New[int](pool.Config{Max: 2}, budget, 0)
+	var b1, b2, b3 pool.Waiter[int]
+	if b.Acquire(&b1, pool.Normal, 0, 0).Open != 1 || b.Acquire(&b2, pool.Normal, 0, 0).Open != 1 {
+		t.Fatal("nothing is opened")
+	}
+	b.Opened(1, 0)
+	b.Opened(2, 0)
+	b.Tick(0, &work)
+	b.Acquire(&b3, pool.Normal, 0, 0) // the wish
+	r := b.Cancel(&b1, 0)
+	b.Discard(b.Cancel(&b2, 0), 0) // b opens another for b3 ...
+	b.OpenFailed(0)                // ... and cannot
+	a.SetTarget(1)
+	a.Tick(0, &work)
+	if work.Open != 1 {
+		t.Fatal("what b could not open is a's")
+	}
+	b.Cancel(&b3, 0)
+	b.Release(r, 0)
+	b.Discard(b.Acquire(&b1, pool.Normal, 0, 0).Resource, 0)
+	a.SetTarget(2)
+	for now := time.Duration(0); ; now = a.Due() {
+		if now > 2*time.Second {
+			t.Fatal("a never looks again")
+		}
+		a.Tick(now, &work)
+		b.Tick(now, &work)
+		if budget.InUse() == 2 {
+			return
+		}
+	}
+}
+
+func TestExpectedWaitOfLanesWithAClaimOnTheReserveIsTheirSLO(t *testing.T) {
+	t.Parallel()
+	p := filled(t, pool.Config{Max: 1, Reserve: 1}, 1)
+	var a, b, c pool.Waiter[int]
+	p.Release(p.Acquire(&a, pool.Normal, 0, 0).Resource, time.Second)
+	p.Acquire(&a, pool.Normal, time.Second, time.Second)
+	if out := p.Acquire(&b, pool.Critical, time.Second, time.Second); out.Wait != pool.DefaultSLO {
+		t.Errorf("critical is to wait %v", out.Wait)
+	}
+	if out := p.Acquire(&c, pool.Normal, time.Second, time.Second); out.Wait != 2*time.Second {
+		t.Errorf("normal is to wait %v", out.Wait)
+	}
+}
