@@ -38,16 +38,16 @@ func badLogins() []misbehaviour {
 		{"closes at once", []pgtest.Step{pgtest.Close()}, nil},
 		{"resets at once", []pgtest.Step{pgtest.Reset()}, nil},
 		{"says nothing", []pgtest.Step{pgtest.Stall()}, nil},
-		{"answers noise", []pgtest.Step{pgtest.SendBytes([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, nil},
-		{"refuses without SQLSTATE", []pgtest.Step{pgtest.SendBytes(whole('E', "SFATAL\x00Mno code\x00\x00"))}, nil},
-		{"refuses without any field", []pgtest.Step{pgtest.SendBytes(whole('E', "\x00"))}, nil},
-		{"refuses with half an error", []pgtest.Step{pgtest.SendBytes(whole('E', "SFATAL\x00Cxx"))}, nil},
-		{"refuses with a giant error", []pgtest.Step{pgtest.SendBytes(typed('E', 0x7fffffff, "SFATAL"))}, nil},
-		{"asks for Kerberos", []pgtest.Step{pgtest.SendBytes(whole('R', "\x00\x00\x00\x07"))}, nil},
-		{"asks for an unknown login", []pgtest.Step{pgtest.SendBytes(whole('R', "\x00\x00\x01\x07"))}, nil},
-		{"asks for nothing at all", []pgtest.Step{pgtest.SendBytes(whole('R', ""))}, nil},
-		{"asks for half a salt", []pgtest.Step{pgtest.SendBytes(whole('R', "\x00\x00\x00\x05ab"))}, nil},
-		{"offers no mechanism", []pgtest.Step{pgtest.SendBytes(whole('R', "\x00\x00\x00\x0a\x00"))}, nil},
+		{"answers noise", []pgtest.Step{raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, nil},
+		{"refuses without SQLSTATE", []pgtest.Step{raw(whole('E', "SFATAL\x00Mno code\x00\x00"))}, nil},
+		{"refuses without any field", []pgtest.Step{raw(whole('E', "\x00"))}, nil},
+		{"refuses with half an error", []pgtest.Step{raw(whole('E', "SFATAL\x00Cxx"))}, nil},
+		{"refuses with a giant error", []pgtest.Step{raw(typed('E', 0x7fffffff, "SFATAL"))}, nil},
+		{"asks for Kerberos", []pgtest.Step{raw(whole('R', "\x00\x00\x00\x07"))}, nil},
+		{"asks for an unknown login", []pgtest.Step{raw(whole('R', "\x00\x00\x01\x07"))}, nil},
+		{"asks for nothing at all", []pgtest.Step{raw(whole('R', ""))}, nil},
+		{"asks for half a salt", []pgtest.Step{raw(whole('R', "\x00\x00\x00\x05ab"))}, nil},
+		{"offers no mechanism", []pgtest.Step{raw(whole('R', "\x00\x00\x00\x0a\x00"))}, nil},
 		{"asks for endless hashing", []pgtest.Step{
 			pgtest.Send(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{"SCRAM-SHA-256"}}),
 			pgtest.Expect('p'),
@@ -57,13 +57,14 @@ func badLogins() []misbehaviour {
 		{"lets in and stops", []pgtest.Step{pgtest.Send(&pgproto3.AuthenticationOk{}), pgtest.Stall()}, nil},
 		{"lets in and closes", []pgtest.Step{pgtest.Send(&pgproto3.AuthenticationOk{}), pgtest.Close()}, nil},
 		{"sends rows at login", []pgtest.Step{
-			pgtest.Send(&pgproto3.AuthenticationOk{}, &pgproto3.DataRow{Values: [][]byte{[]byte("row")}}), pgtest.Stall(),
+			pgtest.Send(&pgproto3.AuthenticationOk{}, row("row")), pgtest.Stall(),
 		}, nil},
 		{"sends a broken parameter", []pgtest.Step{
-			pgtest.Send(&pgproto3.AuthenticationOk{}), pgtest.SendBytes(whole('S', "name without value\x00")), pgtest.Stall(),
+			pgtest.Send(&pgproto3.AuthenticationOk{}), raw(whole('S', "name without value\x00")),
+			pgtest.Stall(),
 		}, nil},
 		{"sends a short cancel key", []pgtest.Step{
-			pgtest.Send(&pgproto3.AuthenticationOk{}), pgtest.SendBytes(whole('K', "\x00")), pgtest.Stall(),
+			pgtest.Send(&pgproto3.AuthenticationOk{}), raw(whole('K', "\x00")), pgtest.Stall(),
 		}, nil},
 	}
 }
@@ -73,38 +74,50 @@ func afterQuery(steps ...pgtest.Step) []pgtest.Step {
 	return append([]pgtest.Step{pgtest.Login(), pgtest.Expect('Q')}, steps...)
 }
 
+// Parts of the answers below.
+var (
+	columns = &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("c"), DataTypeOID: 25}}}
+	done    = &pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}
+	ready   = &pgproto3.ReadyForQuery{TxStatus: 'I'}
+	notice  = &pgproto3.NoticeResponse{Severity: "NOTICE", Message: "by the way"}
+)
+
+func row(text string) *pgproto3.DataRow { return &pgproto3.DataRow{Values: [][]byte{[]byte(text)}} }
+
+// raw sends bytes as an answer.
+func raw(bytes []byte) pgtest.Step { return pgtest.SendBytes(bytes) }
+
 // badAnswers are what servers answer to "SELECT 'question'".
 func badAnswers() []misbehaviour {
-	columns := &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("c"), DataTypeOID: 25}}}
-	row := &pgproto3.DataRow{Values: [][]byte{[]byte("half an answer")}}
+	drain, end, reset := pgtest.Drain(), pgtest.Close(), pgtest.Reset()
+	begin := pgtest.Send(columns)
+	half := pgtest.Send(columns, row("half an answer"))
+	inPieces := pgtest.SendInPieces(1, columns, row("whole"), notice, done, ready)
 	return []misbehaviour{
-		{"closes", afterQuery(pgtest.Close()), nil},
-		{"resets", afterQuery(pgtest.Reset()), nil},
-		{"dies between rows", afterQuery(pgtest.Send(columns, row), pgtest.Close()), nil},
-		{"dies inside a row", afterQuery(pgtest.Send(columns), pgtest.SendBytes(typed('D', 1000, "\x00\x01\x00\x00")), pgtest.Reset()), nil},
-		{"dies inside a header", afterQuery(pgtest.Send(columns), pgtest.SendBytes([]byte("D\x00")), pgtest.Close()), nil},
-		{"never answers", afterQuery(pgtest.Drain()), nil},
-		{"stops inside a row", afterQuery(pgtest.Send(columns), pgtest.SendBytes(typed('D', 0x7ffffff0, "\x00\x01")), pgtest.Drain()), nil},
-		{"sends noise", afterQuery(pgtest.SendBytes([]byte("\xff\xff\xff\xff\xff\xff\xff\xff")), pgtest.Drain()), nil},
-		{"sends an impossible length", afterQuery(pgtest.SendBytes(typed('D', 1, "")), pgtest.Drain()), nil},
-		{"sends a client's message", afterQuery(pgtest.SendBytes(whole('Q', "SELECT 1\x00")), pgtest.Drain()), nil},
-		{"sends an unknown status", afterQuery(pgtest.SendBytes(whole('Z', "X")), pgtest.Drain()), nil},
-		{"sends a status that is too long", afterQuery(pgtest.SendBytes(whole('Z', "II")), pgtest.Drain()), nil},
-		{"sends an error without fields", afterQuery(pgtest.SendBytes(whole('E', "\x00")), pgtest.Close()), anyError},
-		{"ends the session with a reason", afterQuery(pgtest.Fail("FATAL", adminShutdown, "by the administrator"), pgtest.Close()),
+		{"closes", afterQuery(end), nil},
+		{"resets", afterQuery(reset), nil},
+		{"dies between rows", afterQuery(half, end), nil},
+		{"dies inside a row", afterQuery(begin, raw(typed('D', 1000, "\x00\x01\x00\x00")), reset), nil},
+		{"dies inside a header", afterQuery(begin, raw([]byte("D\x00")), end), nil},
+		{"never answers", afterQuery(drain), nil},
+		{"stops inside a row", afterQuery(begin, raw(typed('D', 0x7ffffff0, "\x00\x01")), drain), nil},
+		{"sends noise", afterQuery(raw([]byte("\xff\xff\xff\xff\xff\xff\xff\xff")), drain), nil},
+		{"sends an impossible length", afterQuery(raw(typed('D', 1, "")), drain), nil},
+		{"sends a client's message", afterQuery(raw(whole('Q', "SELECT 1\x00")), drain), nil},
+		{"sends an unknown status", afterQuery(raw(whole('Z', "X")), drain), nil},
+		{"sends a status that is too long", afterQuery(raw(whole('Z', "II")), drain), nil},
+		{"sends an error without fields", afterQuery(raw(whole('E', "\x00")), end), anyError},
+		{"ends the session with a reason", afterQuery(pgtest.Fail("FATAL", adminShutdown, "gone"), end),
 			func(t *testing.T, _ string, err error) {
 				if sqlState(err) != adminShutdown {
 					t.Errorf("got %v, expected SQLSTATE %s", err, adminShutdown)
 				}
 			}},
-		{"answers in single bytes", afterQuery(pgtest.SendInPieces(1, columns,
-			&pgproto3.DataRow{Values: [][]byte{[]byte("whole")}}, &pgproto3.NoticeResponse{Severity: "NOTICE", Message: "by the way"},
-			&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}, &pgproto3.ReadyForQuery{TxStatus: 'I'}), pgtest.Drain()),
-			func(t *testing.T, answer string, err error) {
-				if err != nil || answer != "whole" {
-					t.Errorf("got %q, %v", answer, err)
-				}
-			}},
+		{"answers in single bytes", afterQuery(inPieces, drain), func(t *testing.T, answer string, err error) {
+			if err != nil || answer != "whole" {
+				t.Errorf("got %q, %v", answer, err)
+			}
+		}},
 	}
 }
 
@@ -115,7 +128,8 @@ func anyError(t *testing.T, answer string, err error) {
 	}
 }
 
-// TestBadServers: whoever uses a broken server gets a clear and quick error, nobody else notices, and usher lets go.
+// TestBadServers: whoever uses a broken server gets a clear and quick error, nobody else notices, and usher
+// lets go.
 func TestBadServers(t *testing.T) {
 	t.Parallel()
 	for _, group := range []struct {
@@ -158,17 +172,14 @@ func askOnce(t *testing.T, target *target) (string, error) {
 	return (&session{conn: conn, tb: t}).try("SELECT 'question'")
 }
 
-// TestUnsolicitedMessagesCostTheServerConnection: what a server says while nobody asked must never reach the next client
-// as an answer.
+// TestUnsolicitedMessagesCostTheServerConnection: what a server says while nobody asked must never reach the
+// next client as an answer.
 func TestUnsolicitedMessagesCostTheServerConnection(t *testing.T) {
 	t.Parallel()
-	row := &pgproto3.DataRow{Values: [][]byte{[]byte("nobody asked")}}
-	done := &pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}
-	ready := &pgproto3.ReadyForQuery{TxStatus: 'I'}
 	for name, messages := range map[string][]pgproto3.BackendMessage{
-		"an error":           {&pgproto3.ErrorResponse{Severity: "ERROR", Code: "XX000", Message: "unsolicited"}},
-		"a fatal error":      {&pgproto3.ErrorResponse{Severity: "FATAL", Code: adminShutdown, Message: "unsolicited"}},
-		"an answer":          {row, done, ready},
+		"an error":           {unsolicited("ERROR", "XX000")},
+		"a fatal error":      {unsolicited("FATAL", adminShutdown)},
+		"an answer":          {row("nobody asked"), done, ready},
 		"a ready":            {ready},
 		"a late transaction": {&pgproto3.ReadyForQuery{TxStatus: 'T'}},
 	} {
@@ -182,7 +193,8 @@ func TestUnsolicitedMessagesCostTheServerConnection(t *testing.T) {
 				return afterQuery(pgtest.AnswerRow("first"), pgtest.Send(messages...),
 					pgtest.Do(func(*pgtest.Conversation) { close(said) }), pgtest.Drain())
 			})
-			target := startAlone(t, strings.Replace(fmt.Sprintf(badServerConfig, fake.Addr), "size: {max: 2}, timeouts: {query", "size: {max: 1}, timeouts: {query", 1), "bad")
+			target := startAlone(t, strings.Replace(fmt.Sprintf(badServerConfig, fake.Addr),
+				"size: {max: 2}, timeouts: {query", "size: {max: 1}, timeouts: {query", 1), "bad")
 			first, next := target.simple(t), target.simple(t)
 			first.expect("SELECT 1", "first")
 			<-said
@@ -201,13 +213,19 @@ func TestUnsolicitedMessagesCostTheServerConnection(t *testing.T) {
 	}
 }
 
-// TestServersThatComeBack: while a server is away, clients get a quick error; when it is back, they are served without
-// anybody's help.
+func unsolicited(severity, state string) *pgproto3.ErrorResponse {
+	return &pgproto3.ErrorResponse{Severity: severity, Code: state, Message: "unsolicited"}
+}
+
+// TestServersThatComeBack: while a server is away, clients get a quick error; when it is back, they are
+// served without anybody's help.
 func TestServersThatComeBack(t *testing.T) {
 	t.Parallel()
 	server := startOwnPostgres(t, nil)
-	usher := startUsher(t, server, "auth: {type: trust}\npool_defaults: {timeouts: {server_connect: 1s, server_login_retry: 200ms, query_wait: 2s}}\n"+
-		"pools:\n  two: {url: \"{{url}}\", size: {max: 2}}\n")
+	usher := startUsher(t, server,
+		"auth: {type: trust}\n"+
+			"pool_defaults: {timeouts: {server_connect: 1s, server_login_retry: 200ms, query_wait: 2s}}\n"+
+			"pools:\n  two: {url: \"{{url}}\", size: {max: 2}}\n")
 	target := through(usher, server, "two")
 	client := target.simple(t)
 	client.expect("SELECT 1", "1")

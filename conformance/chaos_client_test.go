@@ -17,8 +17,8 @@ import (
 // chaosPatience is how long a client waits for an answer. Longer means that it hangs, which is a failure.
 const chaosPatience = 60 * time.Second
 
-// chaosClient is one client of the chaos test. It speaks the protocol itself, so that it can stop in the middle of a
-// message, and it never sends the same token twice.
+// chaosClient is one client of the chaos test. It speaks the protocol itself, so that it can stop in the
+// middle of a message, and it never sends the same token twice.
 type chaosClient struct {
 	test   *chaosTest
 	id     int
@@ -179,7 +179,8 @@ func (c *chaosClient) cancel() error {
 	return nil
 }
 
-// run lives the life of a client until the test ends: it asks, checks, and connects again when it was cut off.
+// run lives the life of a client until the test ends: it asks, checks, and connects again when it was cut
+// off.
 func (c *chaosClient) run(stop <-chan struct{}) {
 	defer c.drop()
 	for {
@@ -235,5 +236,6 @@ func isCutOff(err error) bool {
 
 func isNetwork(err error) bool {
 	var network net.Error
-	return errors.As(err, &network) && !network.Timeout() || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return errors.As(err, &network) && !network.Timeout() || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF)
 }

@@ -44,8 +44,8 @@ func (c *chaosClient) only(answers []answer, expected ...string) error {
 	return c.check(answers[0], expected, "", 'I')
 }
 
-// check compares an answer with what was asked for: rows, SQLSTATE of the error ("" for none), transaction status. The
-// only other thing that may come is the error of a cancel this client has sent.
+// check compares an answer with what was asked for: rows, SQLSTATE of the error ("" for none), transaction
+// status. The only other thing that may come is the error of a cancel this client has sent.
 func (c *chaosClient) check(got answer, rows []string, state string, status byte) error {
 	defer func() { c.mayCancel = max(0, c.mayCancel-1) }()
 	if got.err != nil && got.err.Code == queryCanceled && c.mayCancel > 0 {
@@ -146,8 +146,8 @@ func (c *chaosClient) lateBind() error {
 	return c.only(answers, token+mark)
 }
 
-// preparedStatement uses one of a few names. What it appends tells clients and statements apart; half of the texts are
-// shared by all clients.
+// preparedStatement uses one of a few names. What it appends tells clients and statements apart; half of the
+// texts are shared by all clients.
 func (c *chaosClient) preparedStatement() error {
 	number := c.random.IntN(6)
 	name, token := fmt.Sprint("s", number), c.token()
@@ -301,7 +301,8 @@ func (c *chaosClient) copyOut() error {
 	return c.only(answers, first+"\n", second+"\n")
 }
 
-// copyIn writes rows and reads them back in one transaction that is rolled back; now and then it gives the COPY up.
+// copyIn writes rows and reads them back in one transaction that is rolled back; now and then it gives the
+// COPY up.
 func (c *chaosClient) copyIn() error {
 	token := c.token()
 	answers, err := c.ask(1, query("BEGIN"))
@@ -316,7 +317,8 @@ func (c *chaosClient) copyIn() error {
 		return c.check(refused[0], nil, "COPY that begins", 'T')
 	}
 	if c.random.IntN(4) == 0 {
-		answers, err := c.ask(2, &pgproto3.CopyData{Data: []byte(token + "\n")}, &pgproto3.CopyFail{Message: token}, query("ROLLBACK"))
+		answers, err := c.ask(2, &pgproto3.CopyData{Data: []byte(token + "\n")},
+			&pgproto3.CopyFail{Message: token}, query("ROLLBACK"))
 		if err != nil {
 			return err
 		}
@@ -325,8 +327,9 @@ func (c *chaosClient) copyIn() error {
 		}
 		return c.only(answers[1:])
 	}
-	answers, err = c.ask(3, &pgproto3.CopyData{Data: []byte(token + "\n" + token)}, &pgproto3.CopyData{Data: []byte("x\n")},
-		&pgproto3.CopyDone{}, query("SELECT line FROM chaos_copy WHERE line LIKE '%s%%' ORDER BY line", token), query("ROLLBACK"))
+	answers, err = c.ask(3, &pgproto3.CopyData{Data: []byte(token + "\n" + token)},
+		&pgproto3.CopyData{Data: []byte("x\n")}, &pgproto3.CopyDone{},
+		query("SELECT line FROM chaos_copy WHERE line LIKE '%s%%' ORDER BY line", token), query("ROLLBACK"))
 	if err != nil {
 		return err
 	}

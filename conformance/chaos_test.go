@@ -16,12 +16,13 @@ import (
 	"time"
 )
 
-// TestChaos: nobody gets somebody else's rows. Hundreds of clients with unique tokens in every statement mix all
-// protocols, cancel, and die in the middle of messages, while backends are terminated and PostgreSQL is restarted.
-// Every answer must belong to its question and every error to its cause, and afterwards goroutines, descriptors and
-// server connections must be back where they were.
+// TestChaos: nobody gets somebody else's rows. Hundreds of clients with unique tokens in every statement mix
+// all protocols, cancel, and die in the middle of messages, while backends are terminated and PostgreSQL is
+// restarted. Every answer must belong to its question and every error to its cause, and afterwards
+// goroutines, descriptors and server connections must be back where they were.
 //
-// USHER_CHAOS_SECONDS says how long, USHER_CHAOS_CLIENTS how many; the choices of each client follow from the seed.
+// USHER_CHAOS_SECONDS says how long, USHER_CHAOS_CLIENTS how many; the choices of each client follow from the
+// seed.
 func TestChaos(t *testing.T) {
 	server := startOwnPostgres(t, nil)
 	if err := server.Exec(t.Context(), database, "CREATE TABLE chaos_copy (line text)"); err != nil {
@@ -189,11 +190,12 @@ func (c *chaosTest) excuses(err error) bool {
 	return true
 }
 
-// excusesState: a server connection that was lost is told by these; during a restart, also what PostgreSQL says while
-// it goes down and comes up.
+// excusesState: a server connection that was lost is told by these; during a restart, also what PostgreSQL
+// says while it goes down and comes up.
 func (c *chaosTest) excusesState(state string) bool {
 	if c.outage.Load() {
-		return state == adminShutdown || state == cannotConnectNow || strings.HasPrefix(state, "08") || state == "53300"
+		return state == adminShutdown || state == cannotConnectNow || strings.HasPrefix(state, "08") ||
+			state == "53300"
 	}
 	if state == adminShutdown || strings.HasPrefix(state, "08") && state != protocolViolation {
 		c.counts.cutOff.Add(1)
@@ -214,14 +216,14 @@ func (c *chaosTest) failed() bool {
 	return len(c.failures) > 0
 }
 
-// verdict reports the counts and the failures. A backend serves one client at a time, so that no more clients may be
-// cut off than backends were terminated.
+// verdict reports the counts and the failures. A backend serves one client at a time, so that no more clients
+// may be cut off than backends were terminated.
 func (c *chaosTest) verdict() {
 	n := &c.counts
-	c.t.Logf("%d clients: %d operations, %d logins, %d cancels sent, %d statements cancelled, %d deaths of clients; "+
-		"%d backends terminated, %d restarts, %d clients cut off (%d without a word)", len(c.progress), n.done.Load(),
-		n.logins.Load(), n.cancels.Load(), n.cancelled.Load(), n.deaths.Load(), n.terminated.Load(), n.restarts.Load(),
-		n.cutOff.Load(), n.silent.Load())
+	c.t.Logf("%d clients: %d operations, %d logins, %d cancels, %d statements cancelled, %d deaths of clients",
+		len(c.progress), n.done.Load(), n.logins.Load(), n.cancels.Load(), n.cancelled.Load(), n.deaths.Load())
+	c.t.Logf("%d backends terminated, %d restarts, %d clients cut off, %d of them without a word",
+		n.terminated.Load(), n.restarts.Load(), n.cutOff.Load(), n.silent.Load())
 	if n.cutOff.Load() > n.terminated.Load() {
 		c.t.Errorf("%d clients were cut off by the end of %d backends", n.cutOff.Load(), n.terminated.Load())
 	}

@@ -55,7 +55,8 @@ func TestConsoleShowsByPsql(t *testing.T) {
 	}
 	console := through(usher, server, "pgbouncer")
 	table := console.succeed(t, program{name: "psql", arguments: []string{"-X", "-c", "show pools"}})
-	if !strings.Contains(table, "cl_active") || !strings.Contains(table, "sv_idle") || !strings.Contains(table, "maxwait_us") {
+	if !strings.Contains(table, "cl_active") || !strings.Contains(table, "sv_idle") ||
+		!strings.Contains(table, "maxwait_us") {
 		t.Errorf("show pools prints\n%s", table)
 	}
 	help := console.run(t, program{name: "psql", arguments: []string{"-X", "-c", "SHOW HELP"}})
@@ -71,7 +72,8 @@ func TestConsoleShowsByPsql(t *testing.T) {
 func TestConsolePermissions(t *testing.T) {
 	t.Parallel()
 	server := startPostgres(t)
-	usher := startUsher(t, server, "auth: {type: trust}\nadmin_users: [boss]\nstats_users: [watcher]\npools:\n  two: {url: \"{{url}}\"}\n")
+	usher := startUsher(t, server,
+		"auth: {type: trust}\nadmin_users: [boss]\nstats_users: [watcher]\npools:\n  two: {url: \"{{url}}\"}\n")
 	as := func(user string) *target {
 		console := through(usher, server, "pgbouncer")
 		console.user = user
@@ -81,7 +83,8 @@ func TestConsolePermissions(t *testing.T) {
 	as("boss").simple(t).run("RELOAD")
 	watcher := as("watcher").simple(t)
 	watcher.run("SHOW POOLS")
-	for _, command := range []string{"PAUSE", "RELOAD", "KILL two", "KILL_CLIENT 1", "SHUTDOWN", "SET log.level = 'debug'", "SHOW FDS"} {
+	for _, command := range []string{"PAUSE", "RELOAD", "KILL two", "KILL_CLIENT 1", "SHUTDOWN",
+		"SET log.level = 'debug'", "SHOW FDS"} {
 		if state := watcher.refused(command); state != "42501" {
 			t.Errorf("%s by a stats user: SQLSTATE %s", command, state)
 		}
@@ -128,6 +131,11 @@ func (o *operated) column(t *testing.T, pool, name string) string {
 	return ""
 }
 
+func (o *operated) awaitState(t *testing.T, state string) {
+	t.Helper()
+	eventually(t, patience, state, func() bool { return strings.Contains(o.console.run("SHOW STATE"), state) })
+}
+
 // TestPauseHoldsRequestsAndResumeReleasesThem, by command and by signal.
 func TestPauseHoldsRequestsAndResumeReleasesThem(t *testing.T) {
 	t.Parallel()
@@ -139,11 +147,11 @@ func TestPauseHoldsRequestsAndResumeReleasesThem(t *testing.T) {
 		"SIGUSR1": {
 			func() {
 				o.usher.Signal(syscall.SIGUSR1)
-				eventually(t, patience, "usher pauses", func() bool { return strings.Contains(o.console.run("SHOW STATE"), "paused|yes") })
+				o.awaitState(t, "paused|yes")
 			},
 			func() {
 				o.usher.Signal(syscall.SIGUSR2)
-				eventually(t, patience, "usher resumes", func() bool { return strings.Contains(o.console.run("SHOW STATE"), "paused|no") })
+				o.awaitState(t, "paused|no")
 			},
 		},
 	}
@@ -209,7 +217,9 @@ func TestHeldRequestsObeyCancelAndDisconnect(t *testing.T) {
 		answers <- err
 	}()
 	go gone.try("SELECT 1")
-	eventually(t, patience, "both requests are held", func() bool { return o.column(t, "two", "cl_held") == "2" })
+	eventually(t, patience, "both requests are held", func() bool {
+		return o.column(t, "two", "cl_held") == "2"
+	})
 	if err := cancelled.conn.CancelRequest(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -269,7 +279,8 @@ func TestDisableEnableReconnectKill(t *testing.T) {
 	o.target.simple(t).expect("SELECT 1", "1")
 }
 
-// TestReloadMovesClients: a pool's size, mode, target and presence change under its clients, who stay connected.
+// TestReloadMovesClients: a pool's size, mode, target and presence change under its clients, who stay
+// connected.
 func TestReloadMovesClients(t *testing.T) {
 	t.Parallel()
 	server := startPostgres(t)
@@ -285,7 +296,8 @@ func TestReloadMovesClients(t *testing.T) {
 	client.run("SET search_path = kept")
 	other.run("SELECT 1")
 
-	usher.WriteConfig(base + pool("two", "postgres", 3) + pool("other", database, 1) + pool("third", database, 1))
+	usher.WriteConfig(base + pool("two", "postgres", 3) + pool("other", database, 1) +
+		pool("third", database, 1))
 	usher.Signal(syscall.SIGHUP)
 	eventually(t, patience, "the client is on the other database", func() bool {
 		return client.run("SELECT current_database()") == "postgres"
@@ -308,7 +320,8 @@ func TestReloadMovesClients(t *testing.T) {
 	other.expect("SELECT 'untouched'", "untouched")
 }
 
-// TestShutdownForms: WAIT_FOR_CLIENTS waits for clients, WAIT_FOR_SERVERS for transactions, and neither lets anyone in.
+// TestShutdownForms: WAIT_FOR_CLIENTS waits for clients, WAIT_FOR_SERVERS for transactions, and neither lets
+// anyone in.
 func TestShutdownForms(t *testing.T) {
 	t.Parallel()
 	for _, form := range []struct {

@@ -32,7 +32,8 @@ func residentMemory(t *testing.T, pid int) int {
 	return 0
 }
 
-// TestTenThousandConnectsAtOnce: everybody gets in, a witness does not notice, and all is free again afterwards.
+// TestTenThousandConnectsAtOnce: everybody gets in, a witness does not notice, and all is free again
+// afterwards.
 func TestTenThousandConnectsAtOnce(t *testing.T) {
 	target := startAlone(t, hostileConfig, "hostile")
 	crowd := min(environmentNumber("USHER_CROWD", 10_000), descriptorLimit(t)-500)
@@ -71,7 +72,8 @@ func TestTenThousandConnectsAtOnce(t *testing.T) {
 		return err
 	})
 	each(func(i int) error { return untilReady(conns[i]) })
-	t.Logf("%d clients were let in within %v; usher uses %d MB", crowd, time.Since(begin), residentMemory(t, target.usher.PID())>>20)
+	t.Logf("%d clients were let in within %v; usher uses %d MB", crowd, time.Since(begin),
+		residentMemory(t, target.usher.PID())>>20)
 	each(func(i int) error {
 		if _, err := conns[i].Write(whole('Q', fmt.Sprintf("SELECT 'client %d'\x00", i))); err != nil {
 			return err
@@ -96,8 +98,8 @@ func descriptorLimit(t *testing.T) int {
 	return int(limit.Cur)
 }
 
-// TestFullDescriptorTable: when usher has no descriptors left, clients and server connections that are there go on, the
-// next client is refused and not left hanging, and usher recovers when others leave.
+// TestFullDescriptorTable: when usher has no descriptors left, clients and server connections that are there
+// go on, the next client is refused and not left hanging, and usher recovers when others leave.
 func TestFullDescriptorTable(t *testing.T) {
 	t.Parallel()
 	target := startAlone(t, hostileConfig, "hostile")
@@ -107,7 +109,8 @@ func TestFullDescriptorTable(t *testing.T) {
 	inside.run("SELECT 1")
 	full := uint64(take(t, target).descriptors + serverConnections(t, target, "") + 30)
 	var old unix.Rlimit
-	if err := unix.Prlimit(target.usher.PID(), unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: full, Max: full}, &old); err != nil {
+	if err := unix.Prlimit(target.usher.PID(), unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: full, Max: full},
+		&old); err != nil {
 		t.Fatal(err)
 	}
 	var conns []net.Conn

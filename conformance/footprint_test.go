@@ -34,7 +34,8 @@ func settles(t *testing.T, target *target, before footprint) {
 		return now.goroutines <= before.goroutines+2 && now.descriptors <= before.descriptors+1 && quiet(t, target)
 	})
 	if err != nil {
-		t.Errorf("usher has not returned to its baseline: before %+v, now %+v, quiet: %v", before, now, quiet(t, target))
+		t.Errorf("usher has not returned to its baseline: before %+v, now %+v, quiet: %v", before, now,
+			quiet(t, target))
 	}
 }
 

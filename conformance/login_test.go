@@ -15,8 +15,8 @@ import (
 	"github.com/usher-pg/usher/internal/pgtest"
 )
 
-// TestLoginMethods: PostgreSQL's own users log in by the method its pg_hba.conf asks for; usher's users by each of its
-// methods, with secrets in plain text, as SCRAM secrets made by PostgreSQL, and as md5 hashes.
+// TestLoginMethods: PostgreSQL's own users log in by the method its pg_hba.conf asks for; usher's users by
+// each of its methods, with secrets in plain text, as SCRAM secrets made by PostgreSQL, and as md5 hashes.
 func TestLoginMethods(t *testing.T) {
 	t.Parallel()
 	server := startPostgres(t)
@@ -58,7 +58,8 @@ func TestLoginMethods(t *testing.T) {
 // doubleQuoted is how PgBouncer's userlist.txt quotes: a quote is doubled, nothing else is special.
 func doubleQuoted(text string) string { return `"` + strings.ReplaceAll(text, `"`, `""`) + `"` }
 
-// checkLogin logs in by pgx and by psql with the right password, and by pgx with wrong ones, which must look alike.
+// checkLogin logs in by pgx and by psql with the right password, and by pgx with wrong ones, which must look
+// alike.
 func checkLogin(t *testing.T, target *target, user, password string) {
 	t.Helper()
 	conn, err := pgconn.Connect(t.Context(), target.urlAs(url.UserPassword(user, password)))
@@ -69,7 +70,8 @@ func checkLogin(t *testing.T, target *target, user, password string) {
 	(&session{conn: conn, tb: t}).expect("SELECT 1", "1")
 	conn.Close(t.Context())
 	output := target.succeed(t, program{
-		name: "psql", arguments: []string{"-XAtc", "SELECT 'psql'"}, more: []string{"PGUSER=" + user, "PGPASSWORD=" + password},
+		name: "psql", arguments: []string{"-XAtc", "SELECT 'psql'"},
+		more: []string{"PGUSER=" + user, "PGPASSWORD=" + password},
 	})
 	if output != "psql\n" {
 		t.Errorf("%s: psql printed %q", user, output)
@@ -85,7 +87,8 @@ func checkLogin(t *testing.T, target *target, user, password string) {
 			continue
 		}
 		if state := sqlState(err); state != invalidPassword && target.isUsher() {
-			t.Errorf("%s with the password %q: %v, expected SQLSTATE %s", wrong.user, wrong.password, err, invalidPassword)
+			t.Errorf("%s with the password %q: %v, expected SQLSTATE %s", wrong.user, wrong.password, err,
+				invalidPassword)
 		}
 		var refusal *pgconn.PgError
 		if asPgError(err, &refusal) {
@@ -99,7 +102,8 @@ func checkLogin(t *testing.T, target *target, user, password string) {
 	}
 }
 
-// TestServerLogins: pools log in to PostgreSQL by each method, with the password of the pool or of the users file.
+// TestServerLogins: pools log in to PostgreSQL by each method, with the password of the pool or of the users
+// file.
 func TestServerLogins(t *testing.T) {
 	t.Parallel()
 	server := startPostgres(t)
@@ -110,12 +114,17 @@ func TestServerLogins(t *testing.T) {
 	}
 	config := "auth: {type: trust, users_file: " + users + "}\npools:\n"
 	for _, user := range []string{pgtest.UserSCRAM, pgtest.UserMD5, pgtest.UserPlain} {
-		config += fmt.Sprintf("  %s: {url: %q, size: {max: 2}}\n", user, serverURL(server.Address(), user, pgtest.Password))
-		config += fmt.Sprintf("  wrong_%s: {url: %q, size: {max: 2}}\n", user, serverURL(server.Address(), user, "wrong"))
+		config += fmt.Sprintf("  %s: {url: %q, size: {max: 2}}\n", user,
+			serverURL(server.Address(), user, pgtest.Password))
+		config += fmt.Sprintf("  wrong_%s: {url: %q, size: {max: 2}}\n", user,
+			serverURL(server.Address(), user, "wrong"))
 	}
-	config += fmt.Sprintf("  from_file: {url: %q, size: {max: 2}}\n", serverURL(server.Address(), pgtest.UserSCRAM, ""))
-	config += fmt.Sprintf("  forwarded: {url: \"postgres://%s/%s?sslmode=disable\", size: {max: 2}}\n", server.Address(), database)
-	config += fmt.Sprintf("  rejected: {url: %q, size: {max: 2}}\n", serverURL(server.Address(), pgtest.UserForbidden, ""))
+	config += fmt.Sprintf("  from_file: {url: %q, size: {max: 2}}\n",
+		serverURL(server.Address(), pgtest.UserSCRAM, ""))
+	config += fmt.Sprintf("  forwarded: {url: \"postgres://%s/%s?sslmode=disable\", size: {max: 2}}\n",
+		server.Address(), database)
+	config += fmt.Sprintf("  rejected: {url: %q, size: {max: 2}}\n",
+		serverURL(server.Address(), pgtest.UserForbidden, ""))
 	usher := startUsher(t, server, config)
 	for pool, user := range map[string]string{
 		pgtest.UserSCRAM: pgtest.UserSCRAM, pgtest.UserMD5: pgtest.UserMD5, pgtest.UserPlain: pgtest.UserPlain,
@@ -126,13 +135,14 @@ func TestServerLogins(t *testing.T) {
 	forwarded := through(usher, server, "forwarded")
 	forwarded.user = pgtest.UserTrusted
 	forwarded.simple(t).expect("SELECT current_user", pgtest.UserTrusted)
-	for _, pool := range []string{"wrong_" + pgtest.UserSCRAM, "wrong_" + pgtest.UserMD5, "wrong_" + pgtest.UserPlain, "rejected"} {
+	for _, pool := range []string{"wrong_" + pgtest.UserSCRAM, "wrong_" + pgtest.UserMD5,
+		"wrong_" + pgtest.UserPlain, "rejected"} {
 		unreachable(t, through(usher, server, pool), pool)
 	}
 }
 
-// unreachable requires that a pool whose server refuses says so, at login or at the first query, with SQLSTATE and
-// without the password.
+// unreachable requires that a pool whose server refuses says so, at login or at the first query, with
+// SQLSTATE and without the password.
 func unreachable(t *testing.T, target *target, pool string) {
 	t.Helper()
 	conn, err := pgconn.Connect(t.Context(), target.url())
@@ -144,7 +154,8 @@ func unreachable(t *testing.T, target *target, pool string) {
 		t.Errorf("pool %s: got %v, expected an error with SQLSTATE", pool, err)
 		return
 	}
-	if strings.Contains(err.Error(), "wrong") && !strings.Contains(pool, "wrong") || strings.Contains(err.Error(), pgtest.Password) {
+	if strings.Contains(err.Error(), "wrong") && !strings.Contains(pool, "wrong") ||
+		strings.Contains(err.Error(), pgtest.Password) {
 		t.Errorf("pool %s: the error tells a password: %v", pool, err)
 	}
 }
@@ -154,7 +165,8 @@ func serverURL(address, user, password string) string {
 	if password == "" {
 		who = url.User(user)
 	}
-	server := url.URL{Scheme: "postgres", User: who, Host: address, Path: "/" + database, RawQuery: "sslmode=disable"}
+	server := url.URL{Scheme: "postgres", User: who, Host: address, Path: "/" + database,
+		RawQuery: "sslmode=disable"}
 	return server.String()
 }
 
@@ -188,7 +200,8 @@ func TestUnknownDatabasesAreRefused(t *testing.T) {
 func TestClientsAreRefusedBeyondTheLimit(t *testing.T) {
 	t.Parallel()
 	server := startPostgres(t)
-	usher := startUsher(t, server, "auth: {type: trust}\nlimits: {max_clients: 3}\npools:\n  two: {url: \"{{url}}\", size: {max: 2}}\n")
+	usher := startUsher(t, server,
+		"auth: {type: trust}\nlimits: {max_clients: 3}\npools:\n  two: {url: \"{{url}}\", size: {max: 2}}\n")
 	target := through(usher, server, "two")
 	clients := []*session{target.simple(t), target.simple(t), target.simple(t)}
 	conn, err := pgconn.Connect(t.Context(), target.url())

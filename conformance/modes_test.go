@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestTransactionModeSharesServerConnections: that the other tests of transaction mode test anything depends on it.
+// TestTransactionModeSharesServerConnections: that the other tests of transaction mode test anything depends
+// on it.
 func TestTransactionModeSharesServerConnections(t *testing.T) {
 	t.Parallel()
 	server := startPostgres(t)
@@ -68,7 +69,8 @@ func TestATransactionStaysOnItsServerConnection(t *testing.T) {
 	})
 }
 
-// TestSessionModeKeepsOneServerConnection, with all that lives in a session, and cleans it for the next client.
+// TestSessionModeKeepsOneServerConnection, with all that lives in a session, and cleans it for the next
+// client.
 func TestSessionModeKeepsOneServerConnection(t *testing.T) {
 	t.Parallel()
 	each(t, "session", func(t *testing.T, target *target) {
@@ -91,7 +93,8 @@ func TestSessionModeKeepsOneServerConnection(t *testing.T) {
 			next := target.simple(t)
 			next.expect("SHOW work_mem", "4MB")
 			next.expect("SELECT to_regclass('pg_temp.kept') IS NULL", "t")
-			next.expect("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 80 AND pid = pg_backend_pid()", "0")
+			next.expect("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 80 "+
+				"AND pid = pg_backend_pid()", "0")
 		}
 	})
 }

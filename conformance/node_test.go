@@ -10,7 +10,8 @@ import (
 
 // nodeScenarios are the names program.js knows.
 var nodeScenarios = []string{
-	"queries", "prepared", "pipelined", "pipelineMode", "transactions", "copy", "cursor", "cancel", "set", "notifications",
+	"queries", "prepared", "pipelined", "pipelineMode", "transactions", "copy", "cursor", "cancel", "set",
+	"notifications",
 }
 
 // TestNodePostgres runs the scenarios of node/program.js, each in a process of its own.

@@ -38,8 +38,8 @@ func pgxPool(t *testing.T, target *target, connections int, mode pgx.QueryExecMo
 	return pool
 }
 
-// TestPgxPoolInEveryMode: many clients on two server connections, each query with a value of its own, so that an
-// answer that belongs to somebody else is noticed.
+// TestPgxPoolInEveryMode: many clients on two server connections, each query with a value of its own, so that
+// an answer that belongs to somebody else is noticed.
 func TestPgxPoolInEveryMode(t *testing.T) {
 	t.Parallel()
 	each(t, "two", func(t *testing.T, target *target) {

@@ -49,8 +49,8 @@ var pins = []pin{
 	},
 }
 
-// TestStateThatCannotBeCarriedKeepsItsServerConnection: the state holds over transactions while others are busy, and
-// the client goes back to sharing when it is gone. DISCARD ALL takes any of it away.
+// TestStateThatCannotBeCarriedKeepsItsServerConnection: the state holds over transactions while others are
+// busy, and the client goes back to sharing when it is gone. DISCARD ALL takes any of it away.
 func TestStateThatCannotBeCarriedKeepsItsServerConnection(t *testing.T) {
 	t.Parallel()
 	each(t, "two", func(t *testing.T, target *target) {
@@ -85,7 +85,8 @@ func TestStateThatCannotBeCarriedKeepsItsServerConnection(t *testing.T) {
 	})
 }
 
-// moves checks that a client shares server connections again: it meets another one when somebody else holds its last.
+// moves checks that a client shares server connections again: it meets another one when somebody else holds
+// its last.
 func moves(t *testing.T, target *target, client *session) {
 	t.Helper()
 	last := client.backend()
@@ -99,8 +100,8 @@ func moves(t *testing.T, target *target, client *session) {
 	})
 }
 
-// TestPinnedClientsLeaveNothing: the server connection of a pinned client that is gone does not carry its state to the
-// next one.
+// TestPinnedClientsLeaveNothing: the server connection of a pinned client that is gone does not carry its
+// state to the next one.
 func TestPinnedClientsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	each(t, "one", func(t *testing.T, target *target) {

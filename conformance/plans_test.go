@@ -12,9 +12,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// TestCachedPlan: DDL changes what a prepared statement returns. PostgreSQL refuses such a statement for ever ("cached
-// plan must not change result type"); usher may answer so once, and then the statement works again on every server
-// connection, because usher prepares it anew.
+// TestCachedPlan: DDL changes what a prepared statement returns. PostgreSQL refuses such a statement for ever
+// ("cached plan must not change result type"); usher may answer so once, and then the statement works again
+// on every server connection, because usher prepares it anew.
 func TestCachedPlan(t *testing.T) {
 	t.Parallel()
 	server := startPostgres(t)
@@ -68,7 +68,8 @@ func warm(t *testing.T, clients []*pgconn.PgConn, columns int) {
 	}
 }
 
-// TestDriversSurviveDDL: pgx caches statements and forgets them when PostgreSQL complains; its users retry once.
+// TestDriversSurviveDDL: pgx caches statements and forgets them when PostgreSQL complains; its users retry
+// once.
 func TestDriversSurviveDDL(t *testing.T) {
 	t.Parallel()
 	each(t, "two", func(t *testing.T, target *target) {

@@ -73,7 +73,8 @@ func pqWork(t *testing.T, db *sql.DB, statement *sql.Stmt, token int) {
 	if err := tx.Commit(); err != nil {
 		t.Error(err)
 	}
-	if err := db.QueryRow("SELECT $1::text", fmt.Sprint(token)).Scan(&text); err != nil || text != fmt.Sprint(token) {
+	if err := db.QueryRow("SELECT $1::text", fmt.Sprint(token)).Scan(&text); err != nil ||
+		text != fmt.Sprint(token) {
 		t.Errorf("asked for %d, got %q: %v", token, text, err)
 	}
 }
@@ -92,7 +93,7 @@ func TestPqCopyIn(t *testing.T) {
 				return err
 			}
 			defer tx.Rollback()
-			statement, err := tx.Prepare(pq.CopyIn(table, "id", "line"))
+			statement, err := tx.Prepare("COPY " + table + " (id, line) FROM STDIN")
 			if err != nil {
 				return err
 			}

@@ -87,8 +87,8 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// ownDatabase creates a database for one scenario and returns the target moved to it. Through usher it is served by
-// the fallback pool.
+// ownDatabase creates a database for one scenario and returns the target moved to it. Through usher it is
+// served by the fallback pool.
 func (t *target) ownDatabase(tb testing.TB, prefix string) *target {
 	tb.Helper()
 	moved := t.in(unique(prefix))

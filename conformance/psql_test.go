@@ -12,8 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestPsqlScriptsPrintTheSame runs the scripts in testdata/psql with psql. A script says in comments "-- expect: …"
-// which lines must be in its output; beyond that, the whole output through usher must equal PostgreSQL's.
+// TestPsqlScriptsPrintTheSame runs the scripts in testdata/psql with psql. A script says in comments "--
+// expect: …" which lines must be in its output; beyond that, the whole output through usher must equal
+// PostgreSQL's.
 func TestPsqlScriptsPrintTheSame(t *testing.T) {
 	t.Parallel()
 	scripts, err := filepath.Glob("testdata/psql/*.sql")
@@ -91,7 +92,8 @@ func TestPsqlStopsAtErrorsWithTheRightExitCode(t *testing.T) {
 			{"a query", "", []string{"-Atc", "SELECT 'fine'"}, 0, "fine\n"},
 			{"several commands", "", []string{"-At", "-c", "SELECT 1", "-c", "SELECT 2"}, 0, "1\n2\n"},
 			{"an error", "", []string{"-Atc", "SELECT 1/0"}, 1, ""},
-			{"stop at an error", "SELECT 1;\nSELECT 1/0;\nSELECT 2;\n", []string{"-At", "-v", "ON_ERROR_STOP=1"}, 3, "1\n"},
+			{"stop at an error", "SELECT 1;\nSELECT 1/0;\nSELECT 2;\n", []string{"-At", "-v", "ON_ERROR_STOP=1"}, 3,
+				"1\n"},
 			{"go on after an error", "SELECT 1/0;\nSELECT 2;\n", []string{"-At"}, 0, "2\n"},
 			{"one transaction", "SELECT 1;\nSELECT 1/0;\nSELECT 2;\n", []string{"-At1", "-f", "-"}, 0, "1\n"},
 			{"no such database", "", []string{"-d", "user=nobody_at_all", "-c", "SELECT 1"}, 2, ""},
@@ -101,7 +103,8 @@ func TestPsqlStopsAtErrorsWithTheRightExitCode(t *testing.T) {
 				if c.name == "no such database" && target.isUsher() {
 					t.Skip("trusted users need not exist for usher")
 				}
-				done := target.run(t, program{name: "psql", arguments: append([]string{"-X"}, c.arguments...), input: c.input})
+				done := target.run(t, program{name: "psql", arguments: append([]string{"-X"}, c.arguments...),
+					input: c.input})
 				if done.code != c.code || done.output != c.output {
 					t.Errorf("exit code %d, expected %d; output %q, expected %q; errors %q",
 						done.code, c.code, done.output, c.output, done.errors)

@@ -27,7 +27,8 @@ func TestReplicationCommands(t *testing.T) {
 		logical.expect("SELECT 1", "1")
 		logical.expect("SHOW wal_level", "logical")
 		slot := unique("slot")
-		created := logical.run("CREATE_REPLICATION_SLOT " + slot + " TEMPORARY LOGICAL test_decoding NOEXPORT_SNAPSHOT")
+		created := logical.run("CREATE_REPLICATION_SLOT " + slot +
+			" TEMPORARY LOGICAL test_decoding NOEXPORT_SNAPSHOT")
 		if !strings.HasPrefix(created, slot) {
 			t.Errorf("CREATE_REPLICATION_SLOT answered %q", created)
 		}
@@ -50,13 +51,15 @@ func TestLogicalReplicationStreams(t *testing.T) {
 		admin := target.admin(t)
 		admin.run("CREATE TABLE " + table + " (id int)")
 		recvlogical := func(arguments ...string) program {
-			return program{name: "pg_recvlogical", arguments: append([]string{"--slot=" + slot, "--dbname=" + target.database}, arguments...)}
+			return program{name: "pg_recvlogical", arguments: append([]string{"--slot=" + slot,
+				"--dbname=" + target.database}, arguments...)}
 		}
 		target.succeed(t, recvlogical("--create-slot", "--plugin=test_decoding"))
 		defer admin.run("SELECT pg_drop_replication_slot('" + slot + "')")
 		admin.run("SET synchronous_commit = on; INSERT INTO " + table + " SELECT generate_series(1, 3000)")
 		end := admin.run("SELECT pg_current_wal_insert_lsn()")
-		output := target.succeed(t, recvlogical("--start", "--file=-", "--endpos="+end, "--option=skip-empty-xacts=1"))
+		output := target.succeed(t, recvlogical("--start", "--file=-", "--endpos="+end,
+			"--option=skip-empty-xacts=1"))
 		if count := strings.Count(output, "table public."+table+": INSERT"); count != 3000 {
 			t.Errorf("%d of 3000 rows were streamed", count)
 		}
@@ -70,7 +73,8 @@ func TestPhysicalReplicationStreams(t *testing.T) {
 		folder := t.TempDir()
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
-		receiver := exec.CommandContext(ctx, find(t, "pg_receivewal"), "--directory="+folder, "--no-loop", "--synchronous")
+		receiver := exec.CommandContext(ctx, find(t, "pg_receivewal"), "--directory="+folder, "--no-loop",
+			"--synchronous")
 		receiver.Env = append(os.Environ(), target.environment()...)
 		var problems bytes.Buffer
 		receiver.Stderr = &problems

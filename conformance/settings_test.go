@@ -31,8 +31,9 @@ var trackedSettings = []setting{
 	{"my.own_setting", []string{"x", "a longer value with 'quotes'"}},
 }
 
-// TestSettingsBelongToTheirClient lets more clients than server connections set, reset, roll back and show settings in
-// random order, each beside a twin that is connected to PostgreSQL itself. The twins must agree all the time.
+// TestSettingsBelongToTheirClient lets more clients than server connections set, reset, roll back and show
+// settings in random order, each beside a twin that is connected to PostgreSQL itself. The twins must agree
+// all the time.
 func TestSettingsBelongToTheirClient(t *testing.T) {
 	t.Parallel()
 	each(t, "two", func(t *testing.T, target *target) {
@@ -161,12 +162,13 @@ func (w *twin) compare(t *testing.T) {
 	for _, s := range trackedSettings {
 		columns = append(columns, "nullif(current_setting('"+s.name+"', true), '')")
 	}
-	// concat_ws drops nulls: a parameter of an extension is null before its first SET and empty after its RESET, and
-	// which of the two depends on the server connection.
+	// concat_ws drops nulls: a parameter of an extension is null before its first SET and empty after its RESET,
+	// and which of the two depends on the server connection.
 	w.both(t, "SELECT concat_ws('|', "+strings.Join(columns, ", ")+")")
 }
 
-// TestSettingsOfDeadClientsAreForgotten: a client that leaves without tidying up leaves nothing to the next one.
+// TestSettingsOfDeadClientsAreForgotten: a client that leaves without tidying up leaves nothing to the next
+// one.
 func TestSettingsOfDeadClientsAreForgotten(t *testing.T) {
 	t.Parallel()
 	each(t, "one", func(t *testing.T, target *target) {
@@ -191,17 +193,20 @@ func TestSettingsOfDeadClientsAreForgotten(t *testing.T) {
 	})
 }
 
-// TestStartupOptionsReachEveryTransaction: what a client asked for at login holds on whichever server connection.
+// TestStartupOptionsReachEveryTransaction: what a client asked for at login holds on whichever server
+// connection.
 func TestStartupOptionsReachEveryTransaction(t *testing.T) {
 	t.Parallel()
 	each(t, "two", func(t *testing.T, target *target) {
-		first := target.simple(t, "options", "-c statement_timeout=31s -c my.setting=first", "TimeZone", "Asia/Tokyo")
+		first := target.simple(t, "options", "-c statement_timeout=31s -c my.setting=first", "TimeZone",
+			"Asia/Tokyo")
 		second := target.simple(t, "options", "--statement-timeout=32s -cmy.setting=second", "DateStyle", "German")
 		third := target.simple(t)
 		for range 5 {
 			first.expect("SELECT current_setting('statement_timeout'), current_setting('my.setting')", "31s|first")
 			second.expect("SELECT current_setting('statement_timeout'), current_setting('my.setting')", "32s|second")
-			third.expect("SELECT current_setting('statement_timeout'), coalesce(current_setting('my.setting', true), '')", "0|")
+			third.expect("SELECT current_setting('statement_timeout'), "+
+				"coalesce(current_setting('my.setting', true), '')", "0|")
 			first.expect("SELECT timestamptz '2026-11-23 00:00:00+00'", "2026-11-23 09:00:00+09")
 			second.expect("SELECT date '2026-11-23'", "23.11.2026")
 			third.expect("SELECT timestamptz '2026-11-23 00:00:00+00'", "2026-11-23 00:00:00+00")

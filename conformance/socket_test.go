@@ -12,7 +12,8 @@ func TestUnixSockets(t *testing.T) {
 	t.Parallel()
 	each(t, "two", func(t *testing.T, target *target) {
 		over := []string{"PGHOST=" + target.sockets, "PGPORT=" + strconv.Itoa(target.socket)}
-		output := target.succeed(t, program{name: "psql", arguments: []string{"-XAtc", "SELECT 'over a socket'"}, more: over})
+		output := target.succeed(t, program{name: "psql", arguments: []string{"-XAtc", "SELECT 'over a socket'"},
+			more: over})
 		if output != "over a socket\n" {
 			t.Errorf("psql printed %q", output)
 		}

@@ -40,7 +40,8 @@ type target struct {
 // directly is PostgreSQL as a target.
 func directly(server *privatepg.Server) *target {
 	return &target{
-		name: "postgres", host: server.Host(), port: server.Port(), sockets: server.SocketDir(), socket: server.Port(),
+		name: "postgres", host: server.Host(), port: server.Port(),
+		sockets: server.SocketDir(), socket: server.Port(),
 		database: database, user: privatepg.Superuser, backing: server,
 	}
 }
@@ -75,8 +76,8 @@ pools:
   "*":         {url: "{{server}}", mode: transaction, size: {max: 4}}
 `
 
-// startUsher starts usher with a configuration in which {{url}} stands for the tests' database and {{server}} for
-// the server without a database.
+// startUsher starts usher with a configuration in which {{url}} stands for the tests' database and {{server}}
+// for the server without a database.
 func startUsher(t testing.TB, server *privatepg.Server, config string) *pgtest.Usher {
 	t.Helper()
 	return startUsherOn(t, server, database, config)
@@ -93,7 +94,8 @@ func startUsherOn(t testing.TB, server *privatepg.Server, database, config strin
 	).Replace(config))
 }
 
-// startAlone starts usher for a test that counts what usher holds on to: with a database that nobody else uses.
+// startAlone starts usher for a test that counts what usher holds on to: with a database that nobody else
+// uses.
 func startAlone(t testing.TB, config, pool string) *target {
 	t.Helper()
 	server := startPostgres(t)
@@ -138,7 +140,8 @@ func (t *target) urlAs(user *url.Userinfo, parameters ...string) string {
 func (t *target) environment() []string {
 	return []string{
 		"PGHOST=" + t.host, "PGPORT=" + strconv.Itoa(t.port), "PGUSER=" + t.user, "PGDATABASE=" + t.database,
-		"PGSSLMODE=" + cmp.Or(t.sslmode, "disable"), "PGCONNECT_TIMEOUT=30", "PGAPPNAME=conformance", "LC_ALL=C", "TZ=UTC", "PSQLRC=/dev/null",
+		"PGSSLMODE=" + cmp.Or(t.sslmode,
+			"disable"), "PGCONNECT_TIMEOUT=30", "PGAPPNAME=conformance", "LC_ALL=C", "TZ=UTC", "PSQLRC=/dev/null",
 	}
 }
 
@@ -235,10 +238,11 @@ func (s *session) backend() string {
 	return s.run("SELECT pg_backend_pid()")
 }
 
-// sleeping tells whether a statement with a mark in its text sleeps on the server. A failure to ask counts as yes, so
-// that whoever waits for it goes on and finds the failure.
+// sleeping tells whether a statement with a mark in its text sleeps on the server. A failure to ask counts as
+// yes, so that whoever waits for it goes on and finds the failure.
 func (s *session) sleeping(mark string) bool {
-	text, err := s.try("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%" + mark + "%'")
+	text, err := s.try("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%" +
+		mark + "%'")
 	return err != nil || text != "0"
 }
 
@@ -271,8 +275,8 @@ func each(t *testing.T, pool string, scenario func(t *testing.T, target *target)
 
 var uniqueNumber atomic.Int64
 
-// unique makes a name that no other test of this run uses. The names of a prefix are equally long, so that tables
-// that are printed with them are equally wide.
+// unique makes a name that no other test of this run uses. The names of a prefix are equally long, so that
+// tables that are printed with them are equally wide.
 func unique(prefix string) string { return fmt.Sprintf("%s_%05d", prefix, uniqueNumber.Add(1)) }
 
 // admin is a session on PostgreSQL itself, whatever the target.

@@ -71,7 +71,8 @@ func TestQueueLimitRefusesAtOnce(t *testing.T) {
 	secondInLine.expect("SELECT 'still connected'", "still connected")
 }
 
-// TestTimeoutsOfStatementsAndTransactions end what lasts too long, not what is idle (a bug PgBouncer once had).
+// TestTimeoutsOfStatementsAndTransactions end what lasts too long, not what is idle (a bug PgBouncer once
+// had).
 func TestTimeoutsOfStatementsAndTransactions(t *testing.T) {
 	t.Parallel()
 	target := startAlone(t, timeoutsConfig, "query")
@@ -120,11 +121,13 @@ func TestServerConnectionsAreReplacedAndClosed(t *testing.T) {
 	target := startAlone(t, timeoutsConfig, "lifetime")
 	client := target.simple(t)
 	first := client.backend()
-	eventually(t, patience, "the server connection is replaced", func() bool { return client.backend() != first })
+	eventually(t, patience, "the server connection is replaced",
+		func() bool { return client.backend() != first })
 	client.run("BEGIN")
 	inside := client.backend()
 	begin := time.Now()
-	eventually(t, patience, "twice its lifetime is over", func() bool { return time.Since(begin) > 600*time.Millisecond })
+	eventually(t, patience, "twice its lifetime is over",
+		func() bool { return time.Since(begin) > 600*time.Millisecond })
 	client.expect("SELECT pg_backend_pid()", inside)
 	client.run("COMMIT")
 

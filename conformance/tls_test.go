@@ -25,25 +25,33 @@ import (
 // tlsConfig serves TLS to clients in a mode.
 func tlsConfig(t *testing.T, mode, auth string) string {
 	certificates := pgtest.Certificates(t)
-	return fmt.Sprintf("auth: %s\ntls: {sslmode: %s, cert: %s, key: %s, ca: %s}\npools:\n  two: {url: \"{{url}}\", size: {max: 2}}\n",
+	return fmt.Sprintf("auth: %s\ntls: {sslmode: %s, cert: %s, key: %s, ca: %s}\n"+
+		"pools:\n  two: {url: \"{{url}}\", size: {max: 2}}\n",
 		auth, mode, certificates.Server.CertFile, certificates.Server.KeyFile, certificates.Authority.CertFile)
 }
 
-// TestClientTLSModes crosses usher's sslmodes with libpq's, and the kinds of certificate a client can show. The row of
-// PostgreSQL, which behaves as prefer, keeps the table honest.
+// TestClientTLSModes crosses usher's sslmodes with libpq's, and the kinds of certificate a client can show.
+// The row of PostgreSQL, which behaves as prefer, keeps the table honest.
 func TestClientTLSModes(t *testing.T) {
 	t.Parallel()
 	server := startPostgres(t)
 	certificates := pgtest.Certificates(t)
 	const plain, encrypted, refused = "plain", "encrypted", "refused"
 	rows := map[string]map[string]string{ // mode of the server → mode of the client → outcome
-		"postgres":    {"disable": plain, "allow": plain, "prefer": encrypted, "require": encrypted, "verify-ca": encrypted, "verify-full": encrypted},
-		"disable":     {"disable": plain, "allow": plain, "prefer": plain, "require": refused, "verify-ca": refused, "verify-full": refused},
-		"allow":       {"disable": plain, "allow": plain, "prefer": encrypted, "require": encrypted, "verify-ca": encrypted, "verify-full": encrypted},
-		"prefer":      {"disable": plain, "allow": plain, "prefer": encrypted, "require": encrypted, "verify-ca": encrypted, "verify-full": encrypted},
-		"require":     {"disable": refused, "allow": encrypted, "prefer": encrypted, "require": encrypted, "verify-ca": encrypted, "verify-full": encrypted},
-		"verify-full": {"disable": refused, "require": refused, "with certificate": encrypted, "with a stranger's": refused},
-		"verify-ca":   {"disable": refused, "require": refused, "with certificate": encrypted, "with a stranger's": refused},
+		"postgres": {"disable": plain, "allow": plain, "prefer": encrypted, "require": encrypted,
+			"verify-ca": encrypted, "verify-full": encrypted},
+		"disable": {"disable": plain, "allow": plain, "prefer": plain, "require": refused,
+			"verify-ca": refused, "verify-full": refused},
+		"allow": {"disable": plain, "allow": plain, "prefer": encrypted, "require": encrypted,
+			"verify-ca": encrypted, "verify-full": encrypted},
+		"prefer": {"disable": plain, "allow": plain, "prefer": encrypted, "require": encrypted,
+			"verify-ca": encrypted, "verify-full": encrypted},
+		"require": {"disable": refused, "allow": encrypted, "prefer": encrypted, "require": encrypted,
+			"verify-ca": encrypted, "verify-full": encrypted},
+		"verify-full": {"disable": refused, "require": refused, "with certificate": encrypted,
+			"with a stranger's": refused},
+		"verify-ca": {"disable": refused, "require": refused, "with certificate": encrypted,
+			"with a stranger's": refused},
 	}
 	for mode, outcomes := range rows {
 		t.Run(mode, func(t *testing.T) {
@@ -57,10 +65,12 @@ func TestClientTLSModes(t *testing.T) {
 				parameters := []string{"sslmode", client, "sslrootcert", certificates.Authority.CertFile}
 				switch client {
 				case "with certificate":
-					parameters = append(parameters, "sslcert", certificates.Client.CertFile, "sslkey", certificates.Client.KeyFile)
+					parameters = append(parameters, "sslcert", certificates.Client.CertFile, "sslkey",
+						certificates.Client.KeyFile)
 					parameters[1] = "verify-full"
 				case "with a stranger's":
-					parameters = append(parameters, "sslcert", certificates.Stranger.CertFile, "sslkey", certificates.Stranger.KeyFile)
+					parameters = append(parameters, "sslcert", certificates.Stranger.CertFile, "sslkey",
+						certificates.Stranger.KeyFile)
 					parameters[1] = "verify-full"
 				}
 				if actual := byPgx(t, target, parameters); actual != expected {
@@ -88,7 +98,8 @@ func byPgx(t *testing.T, target *target, parameters []string) string {
 }
 
 func byPsql(t *testing.T, target *target, parameters []string) string {
-	done := target.run(t, program{name: "psql", arguments: []string{"-X", target.url(parameters...), "-c", `\conninfo`, "-Atc", "SELECT 'fine'"}})
+	done := target.run(t, program{name: "psql", arguments: []string{"-X", target.url(parameters...), "-c",
+		`\conninfo`, "-Atc", "SELECT 'fine'"}})
 	switch {
 	case done.code != 0:
 		t.Logf("psql says: %s", done.errors)
@@ -114,14 +125,16 @@ func TestTLSCarriesEverything(t *testing.T) {
 		for i := range 200 {
 			client.expect(fmt.Sprint("SELECT ", i), fmt.Sprint(i))
 		}
-		if rows := strings.Count(client.run("SELECT n, repeat('z', 100) FROM generate_series(1, 20000) AS n"), "\n"); rows != 19999 {
+		if rows := strings.Count(client.run("SELECT n, repeat('z', 100) FROM generate_series(1, 20000) AS n"),
+			"\n"); rows != 19999 {
 			t.Errorf("%d rows", rows+1)
 		}
 		if err := client.conn.CancelRequest(t.Context()); err != nil {
 			t.Errorf("cancel: %v", err)
 		}
 		client.expect("SELECT 'still here'", "still here")
-		pgbench(t, target.withTLS(), 4, 10, "--protocol=prepared", "--file="+sqlFile(t, "SELECT 1;\nSELECT repeat('x', 20000);\n"))
+		pgbench(t, target.withTLS(), 4, 10, "--protocol=prepared",
+			"--file="+sqlFile(t, "SELECT 1;\nSELECT repeat('x', 20000);\n"))
 	}
 	if targetNames()["postgres"] {
 		t.Run("postgres", func(t *testing.T) { check(t, directly(server)) })
@@ -153,14 +166,16 @@ func TestChannelBinding(t *testing.T) {
 	server := startPostgres(t)
 	check := func(t *testing.T, target *target) {
 		for _, binding := range []string{"disable", "prefer", "require"} {
-			address := target.urlAs(url.UserPassword(pgtest.UserSCRAM, pgtest.Password), "sslmode", "require", "channel_binding", binding)
+			address := target.urlAs(url.UserPassword(pgtest.UserSCRAM, pgtest.Password), "sslmode", "require",
+				"channel_binding", binding)
 			output := target.succeed(t, program{name: "psql", arguments: []string{"-X", address, "-Atc", "SELECT 1"}})
 			if output != "1\n" {
 				t.Errorf("channel_binding=%s: psql printed %q", binding, output)
 			}
 		}
 		address := target.urlAs(url.UserPassword(pgtest.UserSCRAM, pgtest.Password), "channel_binding", "require")
-		if done := target.run(t, program{name: "psql", arguments: []string{"-X", address, "-Atc", "SELECT 1"}}); done.code == 0 {
+		if done := target.run(t, program{name: "psql", arguments: []string{"-X", address, "-Atc",
+			"SELECT 1"}}); done.code == 0 {
 			t.Error("channel binding without TLS")
 		}
 	}
@@ -169,7 +184,8 @@ func TestChannelBinding(t *testing.T) {
 	}
 	t.Run("usher", func(t *testing.T) {
 		users := filepath.Join(pgtest.Folder(t), "users.txt")
-		if err := os.WriteFile(users, fmt.Appendf(nil, "%q %s\n", pgtest.UserSCRAM, doubleQuoted(pgtest.Password)), 0o600); err != nil {
+		if err := os.WriteFile(users, fmt.Appendf(nil, "%q %s\n", pgtest.UserSCRAM, doubleQuoted(pgtest.Password)),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 		usher := startUsher(t, server, tlsConfig(t, "prefer", "{type: scram-sha-256, users_file: "+users+"}"))
@@ -185,7 +201,8 @@ func TestCertificateLogin(t *testing.T) {
 	check := func(t *testing.T, target *target) {
 		with := func(user string, certificate *pgtest.Certificate) error {
 			conn, err := pgconn.Connect(t.Context(), target.urlAs(url.User(user), "sslmode", "verify-full",
-				"sslrootcert", certificates.Authority.CertFile, "sslcert", certificate.CertFile, "sslkey", certificate.KeyFile))
+				"sslrootcert", certificates.Authority.CertFile,
+				"sslcert", certificate.CertFile, "sslkey", certificate.KeyFile))
 			if err == nil {
 				conn.Close(t.Context())
 			}
@@ -262,8 +279,8 @@ func TestDirectTLS(t *testing.T) {
 	}
 }
 
-// TestPlaintextBehindTheTLSRequestIsRefused: CVE-2021-3935 and its like. What a man in the middle puts behind the
-// SSLRequest must not be taken for what comes from inside TLS.
+// TestPlaintextBehindTheTLSRequestIsRefused: CVE-2021-3935 and its like. What a man in the middle puts behind
+// the SSLRequest must not be taken for what comes from inside TLS.
 func TestPlaintextBehindTheTLSRequestIsRefused(t *testing.T) {
 	t.Parallel()
 	server := startPostgres(t)
@@ -334,8 +351,8 @@ func TestEncryptionRequestsWithoutTLS(t *testing.T) {
 	}
 }
 
-// TestServerTLSModes: pools with each sslmode log in as users whom PostgreSQL lets in only with TLS, only without, or
-// only with a certificate.
+// TestServerTLSModes: pools with each sslmode log in as users whom PostgreSQL lets in only with TLS, only
+// without, or only with a certificate.
 func TestServerTLSModes(t *testing.T) {
 	t.Parallel()
 	server := startPostgres(t)
@@ -356,8 +373,10 @@ func TestServerTLSModes(t *testing.T) {
 		{pgtest.UserNoTLS, "prefer", "", true},
 		{pgtest.UserNoTLS, "require", "", false},
 		{pgtest.UserCert, "require", "", false},
-		{pgtest.UserCert, "require", "&sslcert=" + certificates.Client.CertFile + "&sslkey=" + certificates.Client.KeyFile, true},
-		{pgtest.UserCert, "require", "&sslcert=" + certificates.Stranger.CertFile + "&sslkey=" + certificates.Stranger.KeyFile, false},
+		{pgtest.UserCert, "require", "&sslcert=" + certificates.Client.CertFile + "&sslkey=" +
+			certificates.Client.KeyFile, true},
+		{pgtest.UserCert, "require", "&sslcert=" + certificates.Stranger.CertFile + "&sslkey=" +
+			certificates.Stranger.KeyFile, false},
 	}
 	config := "auth: {type: trust}\npools:\n"
 	for i, row := range rows {

@@ -23,8 +23,9 @@ import (
 // recordedMajor names the release of PostgreSQL the golden answers were recorded from.
 const recordedMajor = "testdata/wire/POSTGRESQL_MAJOR"
 
-// TestWire replays the transcripts. PostgreSQL itself must answer as recorded, if it is of the recorded release;
-// usher must answer as the PostgreSQL behind it just did, except where the file says that it diverges.
+// TestWire replays the transcripts. PostgreSQL itself must answer as recorded, if it is of the recorded
+// release; usher must answer as the PostgreSQL behind it just did, except where the file says that it
+// diverges.
 func TestWire(t *testing.T) {
 	files, err := filepath.Glob("testdata/wire/*.txt")
 	if err != nil || len(files) == 0 {
@@ -130,13 +131,14 @@ func play(t *testing.T, player *transcript.Player, script *transcript.Script) tr
 
 func (w *wireTest) player(target *target) *transcript.Player {
 	return &transcript.Player{
-		Target: target.name, Network: "tcp", Address: target.address(), User: target.user, Database: target.database,
+		Target: target.name, Network: "tcp", Address: target.address(),
+		User: target.user, Database: target.database,
 		Direct: w.direct.run,
 	}
 }
 
-// disturb returns what makes server connections change hands: one of two clients begins a transaction, on whatever
-// server connection is free, and the other one ends its own.
+// disturb returns what makes server connections change hands: one of two clients begins a transaction, on
+// whatever server connection is free, and the other one ends its own.
 func disturb(t *testing.T, target *target) func() {
 	holders := [2]*session{target.simple(t), target.simple(t)}
 	turn := 0

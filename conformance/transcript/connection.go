@@ -30,8 +30,8 @@ func newConnection(socket net.Conn) *connection {
 }
 
 // exchange writes the pieces and reads answers until the end is reached, the server closes the connection, or
-// patience runs out. It writes and reads at once, as a client that streams does, so that neither side can block
-// the other.
+// patience runs out. It writes and reads at once, as a client that streams does, so that neither side can
+// block the other.
 func (c *connection) exchange(pieces [][]byte, end until) []string {
 	c.socket.SetDeadline(time.Now().Add(patience))
 	written := make(chan error, 1)
@@ -91,8 +91,8 @@ func ending(err error, end until) string {
 	return "broken: " + err.Error()
 }
 
-// isClosed tells whether the other side ended the connection. A reset counts: it is what the kernel makes of a
-// close with unread input.
+// isClosed tells whether the other side ended the connection. A reset counts: it is what the kernel makes of
+// a close with unread input.
 func isClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
 		errors.Is(err, syscall.EPIPE) || strings.Contains(err.Error(), "unexpected EOF")

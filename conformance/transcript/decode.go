@@ -147,7 +147,8 @@ func transactionStatus(status byte) string {
 	return strconv.QuoteRune(rune(status))
 }
 
-// report renders the fields of an error or a notice, without file, line and routine: they change with every release.
+// report renders the fields of an error or a notice, without file, line and routine: they change with every
+// release.
 func report(m *pgproto3.ErrorResponse) string {
 	var line strings.Builder
 	fmt.Fprintf(&line, " %s %s %s", m.Severity, m.Code, quote([]byte(m.Message)))

@@ -14,8 +14,9 @@
 //	< ErrorResponse ERROR 22012 "division by zero"
 //	< ReadyForQuery failed
 //
-// Consecutive ">" lines are one block: they are sent together and then the answers are read, by default until as
-// many ReadyForQuery have come as Query, Sync, FunctionCall and Startup were sent. A line "until …" says otherwise:
+// Consecutive ">" lines are one block: they are sent together and then the answers are read, by default until
+// as many ReadyForQuery have come as Query, Sync, FunctionCall and Startup were sent. A line "until …" says
+// otherwise:
 //
 //	until CopyInResponse       stop after this message
 //	until DataRow x3           stop after the third
@@ -39,5 +40,6 @@
 //	< …
 //
 // $TAG is a word of six letters, different in each replay, so that the same file can run many times at once.
-// What no two servers agree on is not recorded: process ids, cancel keys, table OIDs, source positions of errors.
+// What no two servers agree on is not recorded: process ids, cancel keys, table OIDs, source positions of
+// errors.
 package transcript

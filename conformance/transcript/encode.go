@@ -86,7 +86,10 @@ func (r *reader) option(key string) string {
 }
 
 var encoders = map[string]func(*reader) (pgproto3.FrontendMessage, error){
-	"Query":     func(r *reader) (pgproto3.FrontendMessage, error) { return &pgproto3.Query{String: r.next()}, nil },
+	"Query": func(r *reader) (pgproto3.FrontendMessage, error) {
+		return &pgproto3.Query{String: r.next()},
+			nil
+	},
 	"Sync":      func(*reader) (pgproto3.FrontendMessage, error) { return &pgproto3.Sync{}, nil },
 	"Flush":     func(*reader) (pgproto3.FrontendMessage, error) { return &pgproto3.Flush{}, nil },
 	"Terminate": func(*reader) (pgproto3.FrontendMessage, error) { return &pgproto3.Terminate{}, nil },
@@ -94,7 +97,10 @@ var encoders = map[string]func(*reader) (pgproto3.FrontendMessage, error){
 	"CopyData": func(r *reader) (pgproto3.FrontendMessage, error) {
 		return &pgproto3.CopyData{Data: []byte(r.next())}, nil
 	},
-	"CopyFail":      func(r *reader) (pgproto3.FrontendMessage, error) { return &pgproto3.CopyFail{Message: r.next()}, nil },
+	"CopyFail": func(r *reader) (pgproto3.FrontendMessage,
+		error) {
+		return &pgproto3.CopyFail{Message: r.next()}, nil
+	},
 	"SSLRequest":    func(*reader) (pgproto3.FrontendMessage, error) { return &pgproto3.SSLRequest{}, nil },
 	"GSSENCRequest": func(*reader) (pgproto3.FrontendMessage, error) { return &pgproto3.GSSEncRequest{}, nil },
 	"Execute":       encodeExecute,

@@ -50,8 +50,8 @@ type replay struct {
 	connections map[string]*connection
 }
 
-// Play replays a script and returns what the server answered. An error means that the script could not be played,
-// not that an answer was unexpected.
+// Play replays a script and returns what the server answered. An error means that the script could not be
+// played, not that an answer was unexpected.
 func (p *Player) Play(ctx context.Context, script *Script) (Recording, error) {
 	r := &replay{Player: p, tag: randomTag(), connections: map[string]*connection{}}
 	defer func() {

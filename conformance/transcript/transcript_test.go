@@ -23,7 +23,8 @@ func TestTokensReadStringsWordsAndOptions(t *testing.T) {
 		{`word`, []token{{text: "word"}}},
 		{`"a b" null`, []token{{text: "a b", quoted: true}, {text: "null"}}},
 		{`"x"*3+"y\n"`, []token{{text: "xxxy\n", quoted: true}}},
-		{`user=u options="-c a=b"`, []token{{key: "user", text: "u"}, {key: "options", text: "-c a=b", quoted: true}}},
+		{`user=u options="-c a=b"`, []token{{key: "user", text: "u"},
+			{key: "options", text: "-c a=b", quoted: true}}},
 		{`"key=value"`, []token{{text: "key=value", quoted: true}}},
 	}
 	for _, c := range cases {
@@ -117,13 +118,16 @@ func TestParseMakesBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	expected := []step{
-		{kind: stepBlock, line: 3, sends: []string{`Query "SELECT '$TAG'"`, "Sync"}, golden: []string{"old"}, goldenLine: 5},
+		{kind: stepBlock, line: 3, sends: []string{`Query "SELECT '$TAG'"`, "Sync"}, golden: []string{"old"},
+			goldenLine: 5},
 		{
-			kind: stepBlock, line: 7, connection: "b", until: until{"NotificationResponse", 2}, golden: []string{"old"},
+			kind: stepBlock, line: 7, connection: "b", until: until{"NotificationResponse",
+				2}, golden: []string{"old"},
 			goldenLine: 8, divergence: map[string][]string{"usher": {"new"}},
 		},
 		{kind: stepConnect, line: 12, connection: "c", options: []token{{key: "user", text: "x"}}},
-		{kind: stepBlock, line: 13, connection: "c", sends: []string{"Flush"}, until: until{"none", 1}, goldenLine: 15},
+		{kind: stepBlock, line: 13, connection: "c", sends: []string{"Flush"}, until: until{"none", 1},
+			goldenLine: 15},
 	}
 	if diff := cmp.Diff(expected, script.steps, cmp.AllowUnexported(step{}, until{}, token{})); diff != "" {
 		t.Errorf("(-expected +actual)\n%s", diff)
@@ -140,7 +144,8 @@ func TestRewriteReplacesGoldenLinesOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	actual := script.Rewrite(Recording{{"one", "two"}, {}, nil, {"three"}})
-	expected := strings.NewReplacer("\n< old", "\n< one\n< two", "b< old\n", "", "c: until none\n", "c: until none\nc< three\n").
+	expected := strings.NewReplacer("\n< old", "\n< one\n< two", "b< old\n", "", "c: until none\n",
+		"c: until none\nc< three\n").
 		Replace(sample)
 	if diff := cmp.Diff(expected, actual); diff != "" {
 		t.Errorf("(-expected +actual)\n%s", diff)
