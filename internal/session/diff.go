@@ -78,16 +78,10 @@ func (d *differ) resets(wanted func(string) bool) {
 	}
 }
 
-// differs reports whether an entry of to must be made.
-func (d *differ) differs(e *entry) bool {
-	before, ok := d.from.get(e.name)
-	return !ok || before.form != e.form || before.text != e.text
-}
-
 // texts makes the entries that are statements; libraries come first in the order of names.
 func (d *differ) texts(wanted func(string) bool) {
 	for _, e := range d.to.all() {
-		if e.form != formValue && wanted(e.name) && d.differs(&e) {
+		if e.form != formValue && wanted(e.name) && !e.isIn(d.from) {
 			d.statement()
 			d.dst = append(d.dst, e.text...)
 		}
@@ -98,7 +92,7 @@ func (d *differ) texts(wanted func(string) bool) {
 func (d *differ) values(wanted func(string) bool) {
 	first := true
 	for _, e := range d.to.all() {
-		if e.form != formValue || !wanted(e.name) || !d.differs(&e) {
+		if e.form != formValue || !wanted(e.name) || e.isIn(d.from) {
 			continue
 		}
 		if first {

@@ -133,6 +133,12 @@ func (s *Settings) get(name string) (entry, bool) {
 	return s.entries[i], true
 }
 
+// isIn reports whether the set makes the same of the setting.
+func (e *entry) isIn(s *Settings) bool {
+	other, ok := s.get(e.name)
+	return ok && other.form == e.form && other.text == e.text
+}
+
 // Value is the value of a parameter that is known by value, such as those which PostgreSQL reports. The name is
 // canonical (lower case).
 func (s *Settings) Value(name string) (string, bool) {

@@ -169,3 +169,22 @@ func (t *Tracker) become(client, server draft) Action {
 	t.settings = c
 	return Action{Kind: Changed, Client: c, Server: s}
 }
+
+// spelled are the parameters whose value is known by what the server connection, which was in the state from, has
+// reported while it was made to have the settings. What it did not report is as it was.
+func (p *pending) spelled(settings, from *Settings) []entry {
+	var known []entry
+	for _, r := range p.reports {
+		known = append(known, r.entry())
+	}
+	for _, e := range settings.all() {
+		before, ok := from.get(e.name)
+		if !ok || !before.reported || e.form != formValue {
+			continue
+		}
+		if !slices.ContainsFunc(p.reports, func(r report) bool { return r.name == e.name }) {
+			known = append(known, before)
+		}
+	}
+	return known
+}

@@ -84,9 +84,6 @@ func (t *Tracker) ParameterStatus(name, value string) {
 		return
 	}
 	if t.pending == nil {
-		if known, ok := t.settings.Value(canonical); ok && known == value {
-			return
-		}
 		t.pending = new(pending)
 	}
 	t.pending.report(canonical, value)
@@ -121,6 +118,9 @@ func (t *Tracker) AppendProbe(dst []byte) []byte {
 	var names nameList
 	if t.pending != nil {
 		names = t.pending.names
+		for _, c := range t.pending.changes {
+			names.add(c.Name)
+		}
 	}
 	for _, e := range t.settings.all() {
 		names.add(e.name)
@@ -153,24 +153,13 @@ func (t *Tracker) ProbeFailed() {
 // It returns what both have now. Values which PostgreSQL spells in its own way (DateStyle ISO is "ISO, MDY") become
 // as it reported them, so that clients which ask for the same in different words share one set.
 func (t *Tracker) Synced(from *Settings) *Settings {
-	p := t.takePending()
 	d := draft{entries: cloneEntries(t.settings)}
 	startup := draft{entries: cloneEntries(t.startup)}
-	spell := func(e entry) {
-		if before, ok := t.settings.get(e.name); ok {
-			if s, ok := startup.get(e.name); ok && s.form == before.form && s.text == before.text {
-				startup.set(e)
-			}
+	for _, now := range t.takePending().spelled(t.settings, from) {
+		if e, ok := t.settings.get(now.name); ok && e.isIn(t.startup) {
+			startup.set(now)
 		}
-		d.set(e)
-	}
-	for _, e := range t.settings.all() {
-		if before, ok := from.get(e.name); ok && before.reported && e.form == formValue {
-			spell(before)
-		}
-	}
-	for _, r := range p.reports {
-		spell(r.entry())
+		d.set(now)
 	}
 	settings, err1 := intern(d.entries)
 	begin, err2 := intern(startup.entries)
