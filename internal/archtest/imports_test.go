@@ -1,0 +1,308 @@
+package archtest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// reach is what of the outside a package's code touches.
+type reach int
+
+const (
+	// nothing: no socket, no file, no process, no clock. What it decides is a function of its arguments.
+	nothing reach = iota
+	// files: it may read files, but opens no socket and reads no clock.
+	files
+	// world: it does input and output.
+	world
+)
+
+// A row says what a package may import in code that is not a test.
+type row struct {
+	path    string
+	touches reach
+	ours    []string // packages of this module
+	modules []string // modules of others
+}
+
+const everything = "*"
+
+const (
+	unixModule       = "golang.org/x/sys"
+	pgxModule        = "github.com/jackc/pgx/v5"
+	prometheusModule = "github.com/prometheus/client_golang"
+	yamlModule       = "github.com/goccy/go-yaml"
+)
+
+// table is the architecture. A row may come before its package.
+var table = []row{
+	// The engine and the words of the protocol: they know nobody.
+	{"pool", nothing, nil, nil},
+	{"internal/wire", nothing, nil, nil},
+	{"internal/pgerr", nothing, []string{"internal/wire"}, nil},
+
+	// The data path. It never imports the brain, the cluster, the console, metrics, web or config.
+	{"internal/auth", files, []string{"internal/wire", "internal/pgerr"},
+		[]string{"github.com/xdg-go/scram", "github.com/xdg-go/stringprep"}},
+	{"internal/carrier", world, []string{"internal/wire"}, []string{unixModule}},
+	{"internal/reactor", world, nil, []string{unixModule}},
+	{"internal/session", nothing, []string{"internal/wire"}, nil},
+	{"internal/prepared", nothing, []string{"internal/wire", "internal/session"}, nil},
+	{"internal/login", world, []string{"internal/wire", "internal/pgerr", "internal/auth", "internal/carrier"},
+		[]string{unixModule}},
+	{"internal/backend", world, []string{"internal/wire", "internal/pgerr", "internal/auth", "internal/carrier"},
+		[]string{unixModule}},
+	{"internal/relay", world, []string{
+		"pool", "internal/wire", "internal/pgerr", "internal/carrier", "internal/reactor", "internal/session",
+		"internal/prepared", "internal/backend", "internal/login",
+	}, []string{unixModule}},
+
+	// One status, and its renderings, which see nothing else of usher.
+	{"internal/status", nothing, []string{"pool"}, nil},
+	{"internal/console", world, []string{"internal/status", "internal/wire", "internal/pgerr"}, nil},
+	{"internal/metrics", world, []string{"internal/status"}, []string{prometheusModule}},
+	{"internal/web", world, []string{"internal/status"}, nil},
+
+	// The brain, which never sees a connection, and the cluster.
+	{"internal/calendar", nothing, nil, nil},
+	{"internal/forecast", nothing, nil, []string{"gonum.org/v1/gonum"}},
+	{"internal/history", world, nil, nil},
+	{"internal/scaler", nothing, []string{
+		"pool", "internal/calendar", "internal/forecast", "internal/history",
+	}, nil},
+	{"internal/topology", world, nil, nil},
+	{"internal/cluster", world, []string{"internal/topology"}, nil},
+	{"internal/cluster/etcd", world, []string{"internal/cluster"}, []string{"go.etcd.io/etcd"}},
+
+	// From a file to a running process.
+	{"internal/config", files, []string{"internal/config/source"}, nil},
+	{"internal/config/source", nothing, nil, []string{yamlModule}},
+	{"internal/privatepg", world, nil, []string{pgxModule, unixModule}},
+	{"internal/server", world, []string{everything}, []string{unixModule, "golang.org/x/sync"}},
+	{"cmd/usher", world, []string{"internal/server", "internal/config", "internal/privatepg"},
+		[]string{"github.com/spf13/cobra", "golang.org/x/sync", unixModule}},
+
+	// What is never part of the program.
+	{"internal/pgtest", world, []string{"internal/privatepg"}, []string{pgxModule}},
+	{"internal/archtest", nothing, nil, nil},
+	{"internal/loadtest", world, []string{"internal/status"}, []string{pgxModule}},
+	{"conformance", world, []string{everything}, []string{pgxModule}},
+	{"conformance/transcript", world, nil, []string{pgxModule}},
+	{"bench", world, []string{"internal/pgtest", "internal/privatepg"},
+		[]string{pgxModule, "golang.org/x/sync"}},
+}
+
+// endToEnd are the packages whose tests may start the whole program from its parts.
+var endToEnd = []string{"cmd/usher", "conformance", "bench", "internal/server"}
+
+// onlyTests are packages that must not reach a program people run.
+var onlyTests = []string{
+	"internal/pgtest", "internal/archtest", "conformance", "conformance/transcript", "bench",
+}
+
+// programs are what people run or import.
+var programs = []string{"cmd/usher", "pool"}
+
+func TestImportsFollowTheTable(t *testing.T) {
+	t.Parallel()
+	check(t, importsFollowTable)
+}
+
+func importsFollowTable(all []*source) []finding {
+	var found []finding
+	for _, s := range all {
+		i := slices.IndexFunc(table, func(r row) bool { return r.path == s.dir })
+		if i < 0 {
+			found = append(found, finding{s.path, "package " + s.dir + " has no row in the import table: add " +
+				"one to table in internal/archtest/imports_test.go, with as little as it needs"})
+			continue
+		}
+		for _, path := range s.imports() {
+			if why := refuse(table[i], s, path); why != "" {
+				found = append(found, finding{s.path, fmt.Sprintf("imports %s: %s", path, why)})
+			}
+		}
+	}
+	return found
+}
+
+// refuse says why a file may not import a path, or nothing.
+func refuse(r row, s *source, path string) string {
+	ours, isOurs := strings.CutPrefix(path, module+"/")
+	switch {
+	case isOurs && ours == "internal/server" && !slices.Contains(endToEnd, s.dir):
+		return "only cmd/usher and end-to-end tests import the composition root; pass in what you need instead"
+	case s.test:
+		return ""
+	case isOurs && ours == "internal/pgtest" && r.path != "bench" && r.path != "conformance":
+		return "test helpers stay out of programs; move the code into a _test.go file"
+	case isOurs && !allows(r.ours, ours):
+		return "its row in the import table does not allow that; define an interface where it is used, or " +
+			"move the code; change the table only together with the design"
+	case !isOurs && strings.Contains(strings.Split(path, "/")[0], ".") && !allowsModule(r.modules, path):
+		return "its row in the import table does not allow that module"
+	case r.touches == nothing && slices.Contains(opensFiles, path),
+		r.touches != world && slices.Contains(opens, path):
+		return "the package decides and opens nothing; let its caller do the input and output"
+	}
+	return ""
+}
+
+// opens are the packages of the standard library that touch more than files, opensFiles those that touch
+// files. Package net is looked at more closely: it also takes addresses apart.
+var (
+	opens      = []string{"net/http", "os/exec", "os/signal", "syscall", "database/sql"}
+	opensFiles = []string{"os", "io/ioutil"}
+)
+
+func allows(list []string, path string) bool {
+	return slices.Contains(list, path) || slices.Contains(list, everything)
+}
+
+func allowsModule(list []string, path string) bool {
+	return slices.ContainsFunc(list, func(m string) bool { return path == m || strings.HasPrefix(path, m+"/") })
+}
+
+func TestCoresReadNoClockAndOpenNoSocket(t *testing.T) {
+	t.Parallel()
+	check(t, coresReadNoClock)
+	check(t, coresOpenNoSocket)
+}
+
+// coresOpenNoSocket lets those that are no shells use package net for the text of addresses only.
+func coresOpenNoSocket(all []*source) []finding {
+	harmless := []string{"SplitHostPort", "JoinHostPort", "ParseIP", "ParseCIDR", "IP", "IPNet"}
+	var found []finding
+	for _, s := range all {
+		if s.test || reachOf(s.dir) == world {
+			continue
+		}
+		for _, used := range selectors(s, "net") {
+			if !slices.Contains(harmless, used.Sel.Name) {
+				found = append(found, s.finding(used.Pos(), "uses net.%s: the package decides and opens "+
+					"nothing; let its caller do the input and output", used.Sel.Name))
+			}
+		}
+	}
+	return found
+}
+
+// reachOf is what a package may touch; what has no row is another test's business.
+func reachOf(dir string) reach {
+	i := slices.IndexFunc(table, func(r row) bool { return r.path == dir })
+	if i < 0 {
+		return world
+	}
+	return table[i].touches
+}
+
+func coresReadNoClock(all []*source) []finding {
+	clock := []string{"Now", "Since", "Until", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick", "Sleep"}
+	var found []finding
+	for _, s := range all {
+		if s.test || reachOf(s.dir) == world {
+			continue
+		}
+		for _, call := range calls(s, "time", clock...) {
+			found = append(found, s.finding(call.Pos(), "reads the clock or waits; take the time as an argument"))
+		}
+	}
+	return found
+}
+
+// TestModulesHaveOneOwner names the modules that only one package may know, so that replacing one stays
+// possible.
+func TestModulesHaveOneOwner(t *testing.T) {
+	t.Parallel()
+	owners := map[string]string{
+		prometheusModule: "internal/metrics",
+		yamlModule:       "internal/config/source",
+		"go.etcd.io":     "internal/cluster/etcd",
+	}
+	for _, r := range table {
+		for _, m := range r.modules {
+			for owned, owner := range owners {
+				if strings.HasPrefix(m, owned) && r.path != owner {
+					t.Errorf("the table lets %s import %s, but only %s may", r.path, m, owner)
+				}
+			}
+		}
+	}
+}
+
+// TestTheDataPathIsAlone holds the table itself: it is easily widened by somebody in a hurry.
+func TestTheDataPathIsAlone(t *testing.T) {
+	t.Parallel()
+	dataPath := []string{
+		"pool", "internal/wire", "internal/pgerr", "internal/carrier", "internal/auth", "internal/reactor",
+		"internal/login", "internal/backend", "internal/relay", "internal/session", "internal/prepared",
+	}
+	renderings := []string{"internal/console", "internal/metrics", "internal/web"}
+	seen := map[string]bool{}
+	for _, r := range table {
+		if seen[r.path] {
+			t.Errorf("%s has two rows", r.path)
+		}
+		seen[r.path] = true
+		for _, ours := range r.ours {
+			if slices.Contains(dataPath, r.path) && !slices.Contains(dataPath, ours) {
+				t.Errorf("the table lets %s of the data path import %s, which is not of it", r.path, ours)
+			}
+			if slices.Contains(renderings, r.path) &&
+				!slices.Contains([]string{"internal/status", "internal/wire", "internal/pgerr"}, ours) {
+				t.Errorf("the table lets %s import %s; renderings see the status only", r.path, ours)
+			}
+		}
+	}
+	for _, path := range dataPath {
+		if !seen[path] {
+			t.Errorf("%s has no row", path)
+		}
+	}
+}
+
+// TestProgramsCarryNoTestCode asks the go command what is linked, also through others' packages.
+func TestProgramsCarryNoTestCode(t *testing.T) {
+	t.Parallel()
+	existing := packages(ourSources(t))
+	for _, program := range programs {
+		if !slices.Contains(existing, program) {
+			continue // it has a row and comes later
+		}
+		for _, path := range dependencies(t, program) {
+			ours := strings.TrimPrefix(path, module+"/")
+			if slices.Contains(onlyTests, ours) || path == "testing" || strings.HasPrefix(path, "go.uber.org/goleak") {
+				t.Errorf("%s is linked into %s; go list -deps ./%s shows by whom it comes in: move that "+
+					"import into a _test.go file", path, program, program)
+			}
+		}
+	}
+}
+
+// dependencies lists what a package links, itself included.
+func dependencies(t *testing.T, dir string) []string {
+	t.Helper()
+	// A package of a colleague that does not compile at the moment is not this test's business: -e.
+	command := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath", "./"+dir)
+	command.Dir = root
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var paths []string
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct{ ImportPath string }
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return paths
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, p.ImportPath)
+	}
+}
