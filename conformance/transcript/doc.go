@@ -33,6 +33,7 @@
 //	direct "SQL"               run SQL on PostgreSQL itself, not on the server under test
 //	await "SQL"                run SQL on PostgreSQL itself until it returns a row
 //	skip usher: reason         the file is not for this target
+//	hide ParameterStatus       leave these messages out
 //
 // A deliberate difference is written after the golden lines of its block, with its reason:
 //

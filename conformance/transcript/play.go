@@ -65,6 +65,7 @@ func (p *Player) Play(ctx context.Context, script *Script) (Recording, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", script.Name, current.line+1, err)
 		}
+		lines = slices.DeleteFunc(lines, script.hidden)
 		for i := range lines {
 			lines[i] = strings.ReplaceAll(lines[i], r.tag, tagWord)
 		}

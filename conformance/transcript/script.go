@@ -17,6 +17,7 @@ type Script struct {
 	lines []string
 	steps []step
 	skips map[string]string // target → reason
+	hides map[string]bool   // names of messages
 }
 
 type stepKind string
@@ -71,7 +72,7 @@ func Load(path string) (*Script, error) {
 // Parse reads a transcript from its text.
 func Parse(name, text string) (*Script, error) {
 	p := &parser{script: &Script{
-		Name: name, lines: strings.Split(strings.TrimSuffix(text, "\n"), "\n"), skips: map[string]string{},
+		Name: name, lines: strings.Split(strings.TrimSuffix(text, "\n"), "\n"), skips: map[string]string{}, hides: map[string]bool{},
 	}}
 	for number, line := range p.script.lines {
 		if err := p.line(number, strings.TrimSpace(line)); err != nil {
@@ -88,6 +89,12 @@ func Parse(name, text string) (*Script, error) {
 func (s *Script) Skips(target string) (reason string, skip bool) {
 	reason, skip = s.skips[target]
 	return reason, skip
+}
+
+// hidden tells whether a line is of a message that the script leaves out of its recordings.
+func (s *Script) hidden(line string) bool {
+	name, _, _ := strings.Cut(line, " ")
+	return s.hides[name]
 }
 
 // parser collects the steps; block is the one that still takes lines, if any.
@@ -191,6 +198,9 @@ func (p *parser) command(number int, line string) error {
 			next.connection, arguments = arguments[0].text, arguments[1:]
 		}
 		next.options = arguments
+	case "hide":
+		p.script.hides[rest] = true
+		return nil
 	case stepDirect, stepAwait:
 		if len(arguments) != 1 {
 			return fmt.Errorf("%s takes one string", word)

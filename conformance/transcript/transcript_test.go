@@ -95,6 +95,7 @@ func TestParseRefusesWhatItDoesNotUnderstand(t *testing.T) {
 
 const sample = `# Comment.
 skip bouncer: not for it
+hide NoticeResponse
 
 > Query "SELECT '$TAG'"
 > Sync
@@ -118,22 +119,25 @@ func TestParseMakesBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	expected := []step{
-		{kind: stepBlock, line: 3, sends: []string{`Query "SELECT '$TAG'"`, "Sync"}, golden: []string{"old"},
-			goldenLine: 5},
+		{kind: stepBlock, line: 4, sends: []string{`Query "SELECT '$TAG'"`, "Sync"}, golden: []string{"old"},
+			goldenLine: 6},
 		{
-			kind: stepBlock, line: 7, connection: "b", until: until{"NotificationResponse",
+			kind: stepBlock, line: 8, connection: "b", until: until{"NotificationResponse",
 				2}, golden: []string{"old"},
-			goldenLine: 8, divergence: map[string][]string{"usher": {"new"}},
+			goldenLine: 9, divergence: map[string][]string{"usher": {"new"}},
 		},
-		{kind: stepConnect, line: 12, connection: "c", options: []token{{key: "user", text: "x"}}},
-		{kind: stepBlock, line: 13, connection: "c", sends: []string{"Flush"}, until: until{"none", 1},
-			goldenLine: 15},
+		{kind: stepConnect, line: 13, connection: "c", options: []token{{key: "user", text: "x"}}},
+		{kind: stepBlock, line: 14, connection: "c", sends: []string{"Flush"}, until: until{"none", 1},
+			goldenLine: 16},
 	}
 	if diff := cmp.Diff(expected, script.steps, cmp.AllowUnexported(step{}, until{}, token{})); diff != "" {
 		t.Errorf("(-expected +actual)\n%s", diff)
 	}
 	if reason, skip := script.Skips("bouncer"); !skip || reason != "not for it" {
 		t.Errorf("skips bouncer: %q, %v", reason, skip)
+	}
+	if !script.hidden("NoticeResponse NOTICE") || script.hidden("DataRow null") {
+		t.Error("the wrong messages are hidden")
 	}
 }
 
@@ -160,7 +164,7 @@ func TestDiffShowsTheBlockAndHonoursDivergence(t *testing.T) {
 	}
 	answered := Recording{{"old", "extra"}, {"new"}, nil, nil}
 	actual := script.Diff(script.Diverge(script.Golden(), "usher"), answered)
-	expected := "f:4: (-expected +actual)\n  > Query \"SELECT '$TAG'\"\n  > Sync\n    old\n  + extra\n"
+	expected := "f:5: (-expected +actual)\n  > Query \"SELECT '$TAG'\"\n  > Sync\n    old\n  + extra\n"
 	if diff := cmp.Diff(expected, actual); diff != "" {
 		t.Errorf("(-expected +actual)\n%s", diff)
 	}
