@@ -16,8 +16,9 @@ const (
 // Binding says on what kind of connection an authentication happens.
 type Binding struct {
 	TLS bool
-	// EndPoint is the hash of the server's certificate (tls-server-end-point, RFC 5929), by which SCRAM notices a man
-	// in the middle. It is nil without TLS, and when the certificate's signature algorithm defines no hash (Ed25519).
+	// EndPoint is the hash of the server's certificate (tls-server-end-point, RFC 5929), by which SCRAM notices
+	// a man in the middle. It is nil without TLS, and when the certificate's signature algorithm defines no hash
+	// (Ed25519).
 	EndPoint []byte
 }
 

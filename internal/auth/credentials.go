@@ -4,22 +4,23 @@ import (
 	"sync"
 )
 
-// Credentials are what usher knows to log in to a server as a user. They may be used by many logins at a time.
+// Credentials are what usher knows to log in to a server as a user. They may be used by many logins at a
+// time.
 type Credentials struct {
 	user   string
 	secret Secret
 	keys   *Keys
 
-	// mu guards derived and its source: the keys of a plain password for the salt the server named last. Opening a
-	// hundred server connections then costs one key derivation, not a hundred.
+	// mu guards derived and its source: the keys of a plain password for the salt the server named last. Opening
+	// a hundred server connections then costs one key derivation, not a hundred.
 	mu         sync.Mutex
 	salt       string
 	iterations int
 	derived    Keys
 }
 
-// NewCredentials are those of a user with a secret. keys, which may be nil, are those of a SCRAM exchange that the
-// user has won here; they are used where the secret is not a password.
+// NewCredentials are those of a user with a secret. keys, which may be nil, are those of a SCRAM exchange
+// that the user has won here; they are used where the secret is not a password.
 func NewCredentials(user string, secret Secret, keys *Keys) *Credentials {
 	return &Credentials{user: user, secret: secret, keys: keys}
 }

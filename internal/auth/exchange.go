@@ -21,8 +21,9 @@ const (
 
 func (m Method) String() string { return [...]string{"password", "md5", "scram-sha-256"}[m] }
 
-// MaxAnswerLen bounds a client's message during an exchange. No secret of a users file is longer than MaxSecretLen, and no
-// SASL message longer than maxSASLLen; PostgreSQL takes up to 65535 bytes (PG_MAX_AUTH_TOKEN_LENGTH).
+// MaxAnswerLen bounds a client's message during an exchange. No secret of a users file is longer than
+// MaxSecretLen, and no SASL message longer than maxSASLLen; PostgreSQL takes up to 65535 bytes
+// (PG_MAX_AUTH_TOKEN_LENGTH).
 const MaxAnswerLen = 2 * MaxSecretLen
 
 // maxSASLLen bounds a SASL message: PG_MAX_SASL_MESSAGE_LENGTH of PostgreSQL's libpq/sasl.h.
@@ -91,8 +92,8 @@ func (e *Exchange) refuse(reason string) {
 // Start is the message to send first.
 func (e *Exchange) Start() []byte { return e.send }
 
-// Next takes the body of the client's answer. When it is done the client is who it says; reply, which may be nil, goes
-// to the client before AuthenticationOk. An error ends the exchange; it is a *pgerr.Error.
+// Next takes the body of the client's answer. When it is done the client is who it says; reply, which may be
+// nil, goes to the client before AuthenticationOk. An error ends the exchange; it is a *pgerr.Error.
 func (e *Exchange) Next(body []byte) (reply []byte, done bool, err error) {
 	if e.next == nil {
 		panic("bug: authentication goes on after its end")
@@ -102,7 +103,8 @@ func (e *Exchange) Next(body []byte) (reply []byte, done bool, err error) {
 	return next(body)
 }
 
-// Keys are what a SCRAM exchange that is done has shown, for pass-through to a server. nil after other methods.
+// Keys are what a SCRAM exchange that is done has shown, for pass-through to a server. nil after other
+// methods.
 func (e *Exchange) Keys() *Keys { return e.keys }
 
 func (e *Exchange) wrong(reason error) error {

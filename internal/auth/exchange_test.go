@@ -77,13 +77,15 @@ func TestEveryMethodAcceptsTheRightPasswordOnly(t *testing.T) {
 		users := NewUsers(NewUser("alice", secret))
 		for _, method := range []Method{Password, MD5, SCRAM} {
 			for _, binding := range []Binding{{}, {TLS: true}, {TLS: true, EndPoint: endPoint}} {
-				name := fmt.Sprintf("%v, stored as %s, TLS %v, binding %v", method, stored, binding.TLS, binding.EndPoint != nil)
+				name := fmt.Sprintf("%v, stored as %s, binding %+v", method, stored, binding)
 				impossible := method == SCRAM && stored == "md5"
-				err, _ := login(t, users.Begin(method, "alice", binding), NewCredentials("alice", PlainSecret(right), nil), binding)
+				c := NewCredentials("alice", PlainSecret(right), nil)
+				err, _ := login(t, users.Begin(method, "alice", binding), c, binding)
 				if (err == nil) == impossible {
 					t.Errorf("%s: the right password: %v", name, err)
 				}
-				err, _ = login(t, users.Begin(method, "alice", binding), NewCredentials("alice", PlainSecret("wrong"), nil), binding)
+				c = NewCredentials("alice", PlainSecret("wrong"), nil)
+				err, _ = login(t, users.Begin(method, "alice", binding), c, binding)
 				checkWrongPassword(t, name+": a wrong password", err, "alice")
 			}
 		}
@@ -93,8 +95,8 @@ func TestEveryMethodAcceptsTheRightPasswordOnly(t *testing.T) {
 func checkWrongPassword(t *testing.T, what string, err error, user string) {
 	t.Helper()
 	e, ok := errors.AsType[*pgerr.Error](err)
-	if !ok || e.Row != pgerr.WrongPassword || e.Message != fmt.Sprintf("password authentication failed for user %q", user) ||
-		e.Detail != "" {
+	want := fmt.Sprintf("password authentication failed for user %q", user)
+	if !ok || e.Row != pgerr.WrongPassword || e.Message != want || e.Detail != "" {
 		t.Errorf("%s: %v, expected the error of a wrong password", what, err)
 	}
 }
@@ -173,7 +175,8 @@ func TestKeysPassThrough(t *testing.T) {
 	elsewhere := NewUsers(NewUser("alice", PlainSecret("pencil")))
 	exchangeErr, _ = login(t, elsewhere.Begin(SCRAM, "alice", Binding{}), passing, Binding{})
 	checkWrongPassword(t, "a server with another verifier", exchangeErr, "alice")
-	for _, c := range []*Credentials{NewCredentials("alice", verifier.Secret(), nil), NewCredentials("alice", Secret{}, nil)} {
+	for _, secret := range []Secret{verifier.Secret(), {}} {
+		c := NewCredentials("alice", secret, nil)
 		if _, err := login(t, here.Begin(SCRAM, "alice", Binding{}), c, Binding{}); !errors.Is(err, ErrNoPassword) {
 			t.Errorf("a verifier without keys: %v", err)
 		}
@@ -240,7 +243,8 @@ func TestFinalMessagesThatCannotBeAreRefused(t *testing.T) {
 		{"short proof", "c=" + channel + ",r=%s,p=" + keyText('p', 31), "08P01"},
 		{"long proof", "c=" + channel + ",r=%s,p=" + keyText('p', 33), "08P01"},
 		{"wrong proof", "c=" + channel + ",r=%s,p=" + proof, "28P01"},
-		{"another channel", "c=" + base64.StdEncoding.EncodeToString([]byte(header+"other")) + ",r=%s,p=" + proof, "28000"},
+		{"another channel", "c=" + base64.StdEncoding.EncodeToString([]byte(header+"other")) + ",r=%s,p=" + proof,
+			"28000"},
 		{"NUL", "c=" + channel + ",r=%s,p=\x00" + proof, "08P01"},
 	} {
 		e := users.Begin(SCRAM, "alice", binding)
@@ -328,7 +332,8 @@ func TestTheLibrarysClientIsLetIn(t *testing.T) {
 		if err != nil || !done {
 			t.Fatal(done, err)
 		}
-		if _, err := conversation.Step(string(body(t, reply, wire.Authentication)[4:])); err != nil || !conversation.Valid() {
+		_, err = conversation.Step(string(body(t, reply, wire.Authentication)[4:]))
+		if err != nil || !conversation.Valid() {
 			t.Errorf("the client does not accept the server: %v", err)
 		}
 	}

@@ -29,8 +29,8 @@ func (c *Credentials) Begin(binding Binding) *Responder {
 	return &Responder{credentials: c, binding: binding}
 }
 
-// Answer takes the body of an Authentication message. reply is the message to send, nil for none. done is true when the
-// server has let usher in.
+// Answer takes the body of an Authentication message. reply is the message to send, nil for none. done is
+// true when the server has let usher in.
 func (r *Responder) Answer(body []byte) (reply []byte, done bool, err error) {
 	if len(body) < 4 {
 		return nil, false, fmt.Errorf("authentication request of %d bytes: %w", len(body), ErrBadServer)
@@ -58,7 +58,8 @@ func (r *Responder) Answer(body []byte) (reply []byte, done bool, err error) {
 		}
 		return nil, false, r.scram.verify(string(data))
 	default:
-		return nil, false, fmt.Errorf("the server asks for authentication method %d, which usher does not have", code)
+		return nil, false, fmt.Errorf("the server asks for authentication method %d, which usher does not have",
+			code)
 	}
 	if err != nil {
 		return nil, false, err
@@ -88,7 +89,8 @@ func (r *Responder) cleartext() ([]byte, error) {
 	}
 	r.answered = true
 	if r.credentials.secret.kind != KindPlain {
-		return nil, fmt.Errorf("the server asks user %q for a plain password: %w", r.credentials.user, ErrNoPassword)
+		return nil, fmt.Errorf("the server asks user %q for a plain password: %w", r.credentials.user,
+			ErrNoPassword)
 	}
 	return append([]byte(r.credentials.secret.text), 0), nil
 }

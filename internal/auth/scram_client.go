@@ -36,13 +36,13 @@ func newSCRAMClient(c *Credentials, name string, binding Binding) *scramClient {
 	case name == mechanismPlus:
 		s.header, s.binding = "p=tls-server-end-point,,", binding.EndPoint
 	case len(binding.EndPoint) > 0:
-		s.header = "y,," // could bind, but the server did not offer it; if it did, somebody hid it, and it will notice
+		s.header = "y,," // could bind, but saw no offer: if the server made one, it will notice who hid it
 	}
 	return s
 }
 
-// bare is the client-first-message without its header. The name is empty as libpq's: the server has it from the
-// start-up packet.
+// bare is the client-first-message without its header. The name is empty as libpq's: the server has it from
+// the start-up packet.
 func (s *scramClient) bare() string { return "n=,r=" + s.nonce }
 
 // first is the body of the SASLInitialResponse.
@@ -94,11 +94,12 @@ func (s *scramClient) verify(serverFinal string) error {
 	return nil
 }
 
-// parseServerFirst reads "r=nonce,s=salt,i=iterations" and whatever extensions follow. A mandatory extension (m=) comes
-// first and is refused by that.
+// parseServerFirst reads "r=nonce,s=salt,i=iterations" and whatever extensions follow. A mandatory extension
+// (m=) comes first and is refused by that.
 func parseServerFirst(message string) (nonce string, salt []byte, iterations int, err error) {
 	if len(message) > maxSASLLen || strings.IndexByte(message, 0) >= 0 {
-		return "", nil, 0, fmt.Errorf("server message of %d bytes, expected at most %d without NUL", len(message), maxSASLLen)
+		return "", nil, 0, fmt.Errorf("server message of %d bytes, expected at most %d without NUL", len(message),
+			maxSASLLen)
 	}
 	fields := strings.SplitN(message, ",", 4)
 	if len(fields) < 3 || !strings.HasPrefix(fields[0], "r=") || !strings.HasPrefix(fields[1], "s=") ||

@@ -16,8 +16,8 @@ import (
 	"github.com/usher-pg/usher/internal/wire"
 )
 
-// scramServer is the part of an exchange that remembers what was said: the library judges it, and the ClientKey is
-// found in it afterwards.
+// scramServer is the part of an exchange that remembers what was said: the library judges it, and the
+// ClientKey is found in it afterwards.
 type scramServer struct {
 	exchange     *Exchange
 	binding      Binding
@@ -66,12 +66,14 @@ func (s *scramServer) first(body []byte) (reply []byte, done bool, err error) {
 	}
 	// The mechanism and the flag in the message must say the same, or somebody between has changed one of them.
 	if plus != bytes.HasPrefix(message, []byte("p=")) {
-		return nil, false, malformed("malformed SCRAM message: channel binding flag does not fit the mechanism", nil)
+		return nil, false, malformed("malformed SCRAM message",
+			errors.New("the channel binding flag does not fit the mechanism"))
 	}
 	if !bytes.HasSuffix(gs2Header(message), []byte(",,")) {
 		return nil, false, malformed("client uses authorization identity, but it is not supported", nil)
 	}
-	lookup := func(string) (scram.StoredCredentials, error) { // the name in the message is not used, as in PostgreSQL
+	// The name in the message is not used, as in PostgreSQL.
+	lookup := func(string) (scram.StoredCredentials, error) {
 		return scram.StoredCredentials{
 			KeyFactors: scram.KeyFactors{Salt: string(s.verifier.Salt), Iters: s.verifier.Iterations},
 			StoredKey:  s.verifier.StoredKey[:], ServerKey: s.verifier.ServerKey[:],
@@ -123,8 +125,8 @@ func (s *scramServer) refused(answer string, cause error) error {
 	return malformed("malformed SCRAM message", cause)
 }
 
-// recover finds the ClientKey in a proof that was right: ClientProof = ClientKey XOR HMAC(StoredKey, AuthMessage)
-// (RFC 5802, section 3).
+// recover finds the ClientKey in a proof that was right: ClientProof = ClientKey XOR HMAC(StoredKey,
+// AuthMessage) (RFC 5802, section 3).
 func (s *scramServer) recover(clientFinal string) (*Keys, error) {
 	bare := s.clientFirst[len(gs2Header([]byte(s.clientFirst))):]
 	withoutProof, encoded, ok := cutLast(clientFinal, ",p=")
@@ -165,7 +167,8 @@ func cutLast(s, separator string) (before, after string, ok bool) {
 // checkSASL refuses what no SCRAM message is: too long, or with a NUL byte in it.
 func checkSASL(message []byte) error {
 	if len(message) == 0 || len(message) > maxSASLLen || bytes.IndexByte(message, 0) >= 0 {
-		return malformed("malformed SCRAM message", fmt.Errorf("%d bytes, expected 1 to %d without NUL", len(message), maxSASLLen))
+		return malformed("malformed SCRAM message",
+			fmt.Errorf("%d bytes, expected 1 to %d without NUL", len(message), maxSASLLen))
 	}
 	return nil
 }

@@ -29,8 +29,8 @@ type Secret struct {
 	verifier Verifier
 }
 
-// ParseSecret reads a secret as PostgreSQL's pg_authid and PgBouncer's users file hold it: a password, "md5" and 32
-// hexadecimal digits, or a SCRAM verifier. An empty one is no password.
+// ParseSecret reads a secret as PostgreSQL's pg_authid and PgBouncer's users file hold it: a password, "md5"
+// and 32 hexadecimal digits, or a SCRAM verifier. An empty one is no password.
 func ParseSecret(text string) (Secret, error) {
 	switch {
 	case text == "":
@@ -60,7 +60,8 @@ func PlainSecret(password string) Secret {
 // Kind is the form of the secret.
 func (s Secret) Kind() Kind { return s.kind }
 
-// Equal reports whether two secrets are the same. It is for a reload to find out what changed, not for logins.
+// Equal reports whether two secrets are the same. It is for a reload to find out what changed, not for
+// logins.
 func (s Secret) Equal(other Secret) bool {
 	return s.kind == other.kind && s.text == other.text && s.verifier.equal(other.verifier)
 }

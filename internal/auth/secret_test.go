@@ -97,7 +97,8 @@ func TestDeriveMatchesTheRFC(t *testing.T) {
 	message := "n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0," +
 		"s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
 	signature := hmacSum(keys.ServerKey[:], message)
-	if got := base64.StdEncoding.EncodeToString(signature[:]); got != "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=" {
+	const want = "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+	if got := base64.StdEncoding.EncodeToString(signature[:]); got != want {
 		t.Errorf("server signature %s", got)
 	}
 }

@@ -18,8 +18,8 @@ type User struct {
 // NewUser is a user who stands in no users file.
 func NewUser(name string, secret Secret) *User { return &User{Name: name, Secret: secret} }
 
-// verifier is what the user's SCRAM proofs are checked with. For a plain password it is computed at the first need and
-// kept. ok is false when the secret allows no SCRAM.
+// verifier is what the user's SCRAM proofs are checked with. For a plain password it is computed at the first
+// need and kept. ok is false when the secret allows no SCRAM.
 func (u *User) verifier() (v Verifier, ok bool) {
 	switch u.Secret.kind {
 	case KindSCRAM:
@@ -43,7 +43,9 @@ type Users struct {
 
 // NewUsers is the set of the given users, of which no two have the same name.
 func NewUsers(users ...*User) *Users {
-	u := &Users{byName: make(map[string]*User, len(users)), mockKind: KindSCRAM, mockIterations: DefaultIterations}
+	u := &Users{
+		byName: make(map[string]*User, len(users)), mockKind: KindSCRAM, mockIterations: DefaultIterations,
+	}
 	_, _ = rand.Read(u.mockKey[:]) // crypto/rand never fails
 	kinds, iterations := map[Kind]int{}, map[int]int{}
 	for _, user := range users {
@@ -71,8 +73,9 @@ func NewUsers(users ...*User) *Users {
 // nobody is the set of users that a nil *Users stands for.
 var nobody = sync.OnceValue(func() *Users { return NewUsers() })
 
-// Inherit takes over what a reload would otherwise forget: verifiers computed from plain passwords that are still the
-// same, so that a user's salt stays, and the key of the mocks, so that theirs stay too. It is called before u is used.
+// Inherit takes over what a reload would otherwise forget: verifiers computed from plain passwords that are
+// still the same, so that a user's salt stays, and the key of the mocks, so that theirs stay too. It is
+// called before u is used.
 func (u *Users) Inherit(old *Users) {
 	if old == nil {
 		return
@@ -103,8 +106,9 @@ func (u *Users) Len() int {
 	return len(u.byName)
 }
 
-// Warm computes the verifiers of plain passwords that nobody has needed yet, until stop is closed. A first login that
-// finds its verifier missing takes a millisecond longer than the others, which tells a stranger that the user exists.
+// Warm computes the verifiers of plain passwords that nobody has needed yet, until stop is closed. A first
+// login that finds its verifier missing takes a millisecond longer than the others, which tells a stranger
+// that the user exists.
 func (u *Users) Warm(stop <-chan struct{}) {
 	if u == nil {
 		return

@@ -36,12 +36,13 @@ func ReadUsersFile(path string) (*Users, error) {
 	return users, nil
 }
 
-// ParseUsers reads lines of a user name and a secret, each in double quotes, a double quote in them written twice:
+// ParseUsers reads lines of a user name and a secret, each in double quotes, a double quote in them written
+// twice:
 //
 //	"name" "password, md5… or SCRAM-SHA-256$…"
 //
-// What stands behind the two is ignored, as PgBouncer does. Empty lines and lines that begin with ; or # are skipped.
-// An error names the line and what was expected there, and quotes nothing of it.
+// What stands behind the two is ignored, as PgBouncer does. Empty lines and lines that begin with ; or # are
+// skipped. An error names the line and what was expected there, and quotes nothing of it.
 func ParseUsers(text []byte) (*Users, error) {
 	if len(text) > MaxUsersFileLen {
 		return nil, fmt.Errorf("more than %d bytes", MaxUsersFileLen)

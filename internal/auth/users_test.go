@@ -46,13 +46,15 @@ func TestUsersFileIsRead(t *testing.T) {
 func TestUsersFileErrorsNameTheLineAndNoSecret(t *testing.T) {
 	t.Parallel()
 	long := func(n int) string { return strings.Repeat("x", n) }
+	const noPassword = "line 1: expected a space and the password in double quotes behind the user name"
+	const noEnd = "expected a closing double quote on the same line"
 	for _, c := range []struct{ name, text, want string }{
 		{"no quotes", "\"a\" \"b\"\nalice pencil\n", "line 2: user name: expected a double quote"},
-		{"no password", `"alice"`, "line 1: expected a space and the password in double quotes behind the user name"},
-		{"no space", `"alice""pencil"`, "line 1: expected a space and the password in double quotes behind the user name"},
+		{"no password", `"alice"`, noPassword},
+		{"no space", `"alice""pencil"`, noPassword},
 		{"password without quotes", `"alice" pencil`, "line 1: password: expected a double quote"},
-		{"name without end", "\"alice \nbob\" \"x\"", "line 1: user name: expected a closing double quote on the same line"},
-		{"password without end", `"alice" "pencil`, "line 1: password: expected a closing double quote on the same line"},
+		{"name without end", "\"alice \nbob\" \"x\"", "line 1: user name: " + noEnd},
+		{"password without end", `"alice" "pencil`, "line 1: password: " + noEnd},
 		{"glued", `"alice" "pencil"x`, "line 1: expected a space or the end of the line behind the password"},
 		{"empty name", `"" "pencil"`, "line 1: user name: empty"},
 		{"twice", "\"alice\" \"a\"\n\n\"alice\" \"b\"", "line 3: the user of line 1 again"},
@@ -85,7 +87,8 @@ func TestUsersFileSizeIsBounded(t *testing.T) {
 	if _, err := ReadUsersFile(path); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("a users file of a gigabyte: %v", err)
 	}
-	if _, err := ReadUsersFile(path + ".absent"); err == nil || !strings.HasPrefix(err.Error(), "read users file: ") {
+	_, err = ReadUsersFile(path + ".absent")
+	if err == nil || !strings.HasPrefix(err.Error(), "read users file: ") {
 		t.Errorf("a users file that is not there: %v", err)
 	}
 	if err := os.WriteFile(path, []byte(`"a" "b"`), 0o600); err != nil {
@@ -113,12 +116,13 @@ func TestMockLooksLikeMostUsers(t *testing.T) {
 		{"plain", []*User{plain("a"), plain("b"), scram("c", 8192)}, KindPlain, 4096},
 		{"md5", []*User{md5("a"), md5("b"), plain("c")}, KindMD5, 4096},
 		{"scram", []*User{scram("a", 10000), scram("b", 10000), scram("c", 4096), md5("d")}, KindSCRAM, 10000},
-		{"plain users count for the default", []*User{scram("a", 10000), plain("b"), scram("c", 4096)}, KindSCRAM, 4096},
+		{"plain users count for the default", []*User{scram("a", 10000), plain("b"), scram("c", 4096)},
+			KindSCRAM, 4096},
 	} {
 		u := NewUsers(c.users...)
 		if u.mockKind != c.kind || u.mockIterations != c.iterations {
-			t.Errorf("%s: mock is %v with %d iterations, expected %v, %d", c.name, u.mockKind, u.mockIterations, c.kind,
-				c.iterations)
+			t.Errorf("%s: mock is %v with %d iterations, expected %v, %d", c.name, u.mockKind, u.mockIterations,
+				c.kind, c.iterations)
 		}
 	}
 }

@@ -24,8 +24,9 @@ const (
 	DefaultIterations = 4096
 	saltLen           = 16
 
-	// MaxIterations is the highest iteration count usher computes with. PostgreSQL has no such limit, and a hostile
-	// server could keep a CPU busy for hours (pgjdbc's CVE-2026-42198); this one is some tenths of a second.
+	// MaxIterations is the highest iteration count usher computes with. PostgreSQL has no such limit, and a
+	// hostile server could keep a CPU busy for hours (pgjdbc's CVE-2026-42198); this one is some tenths of a
+	// second.
 	MaxIterations = 1_000_000
 
 	// maxSaltLen bounds a salt: it must fit into a SASL message.
@@ -52,7 +53,8 @@ func (Keys) String() string { return "(SCRAM keys)" }
 // GoString hides the keys.
 func (Keys) GoString() string { return "(SCRAM keys)" }
 
-var errVerifier = errors.New("not a SCRAM verifier, expected SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey")
+var errVerifier = errors.New(
+	"not a SCRAM verifier, expected SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey")
 
 // ParseVerifier reads the form of pg_authid.rolpassword. Errors hold nothing of the text.
 func ParseVerifier(text string) (Verifier, error) {
@@ -110,8 +112,8 @@ func (v Verifier) String() string { return "(SCRAM verifier)" }
 func (v Verifier) GoString() string { return v.String() }
 
 func (v Verifier) equal(other Verifier) bool {
-	return v.Iterations == other.Iterations && bytes.Equal(v.Salt, other.Salt) && v.StoredKey == other.StoredKey &&
-		v.ServerKey == other.ServerKey
+	return v.Iterations == other.Iterations && bytes.Equal(v.Salt, other.Salt) &&
+		v.StoredKey == other.StoredKey && v.ServerKey == other.ServerKey
 }
 
 // accepts checks a password. It costs what deriving the keys costs.

@@ -16,9 +16,9 @@ import (
 // maxCancelAnswer is how much of a server's answer to a cancel request is thrown away. There should be none.
 const maxCancelAnswer = 64 << 10
 
-// Cancel asks the server to cancel what the connection is doing. It returns nil when the server has closed the
-// connection the request went over: then it has sent the signal, and the statement under way, or none, was hit. It
-// returns an error when that is not certain.
+// Cancel asks the server to cancel what the connection is doing. It returns nil when the server has closed
+// the connection the request went over: then it has sent the signal, and the statement under way, or none,
+// was hit. It returns an error when that is not certain.
 //
 // It may be called from any goroutine, also after Close.
 func (c *Conn) Cancel(ctx context.Context) error {

@@ -87,7 +87,8 @@ func TestCancelEndsWithItsContext(t *testing.T) {
 func TestCancelThatIsNotCertainIsAnError(t *testing.T) {
 	t.Parallel()
 	got := make(chan []byte, 1)
-	talkative := serve(t, "tcp", cancellable([]byte("key!"), false, got, func(s *speaker) { s.send(make([]byte, maxCancelAnswer)) }))
+	talk := func(s *speaker) { s.send(make([]byte, maxCancelAnswer)) }
+	talkative := serve(t, "tcp", cancellable([]byte("key!"), false, got, talk))
 	c, err := dial(t, talkative)
 	if err != nil {
 		t.Fatal(err)

@@ -25,15 +25,15 @@ type Config struct {
 	SSLMode SSLMode
 	// DirectTLS begins with the TLS handshake instead of asking for it (libpq's sslnegotiation=direct).
 	DirectTLS bool
-	// TLS gives the certificates to use: RootCAs, and Certificates to show. It is asked at each connection, so that
-	// files can be loaded again; nil is an empty config. The result is not changed. See LoadTLS.
+	// TLS gives the certificates to use: RootCAs, and Certificates to show. It is asked at each connection, so
+	// that files can be loaded again; nil is an empty config. The result is not changed. See LoadTLS.
 	TLS func() *tls.Config
 
 	ConnectTimeout time.Duration       // of the whole login; 0 for none
 	KeepAlive      net.KeepAliveConfig // of TCP
 
-	// Protocol is the version to ask for; 0 is 3.0. With 3.2 the server chooses a longer cancel key. Servers that do
-	// not know it answer with 3.0, but some other poolers in the way break.
+	// Protocol is the version to ask for; 0 is 3.0. With 3.2 the server chooses a longer cancel key. Servers
+	// that do not know it answer with 3.0, but some other poolers in the way break.
 	Protocol uint32
 
 	// Notice, if there is one, is told the NoticeResponse bodies of the login. It must not keep them.

@@ -24,8 +24,8 @@ type Conn struct {
 	config *Config
 }
 
-// Dial opens a connection to a server and logs in. An ErrorResponse of the server is a *ServerError. When ctx ends, the
-// error wraps its cause.
+// Dial opens a connection to a server and logs in. An ErrorResponse of the server is a *ServerError. When ctx
+// ends, the error wraps its cause.
 func Dial(ctx context.Context, config *Config) (*Conn, error) {
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
@@ -107,8 +107,8 @@ func (c *Conn) stream() net.Conn {
 	return c.Carrier
 }
 
-// Detach hands the connection to an event loop; see package carrier. With TLS the loop must read once without being
-// told to, because bytes may be waiting in TLS.
+// Detach hands the connection to an event loop; see package carrier. With TLS the loop must read once without
+// being told to, because bytes may be waiting in TLS.
 func (c *Conn) Detach() (fd int, err error) { return c.Carrier.Detach() }
 
 // Close closes the connection without a word.

@@ -31,7 +31,9 @@ func TestLoginIsFromStartupPacketToReady(t *testing.T) {
 			s.drain()
 		})
 		var notices []string
-		config.Notice = func(body []byte) { notices = append(notices, string(wire.ErrorFieldValue(body, wire.FieldMessage))) }
+		config.Notice = func(body []byte) {
+			notices = append(notices, string(wire.ErrorFieldValue(body, wire.FieldMessage)))
+		}
 		config.Params = []wire.Param{{Name: "application_name", Value: "usher"}}
 		config.Replication = "database"
 		config.SSLMode = SSLVerifyFull
@@ -145,12 +147,13 @@ func TestServersThatBreakTheProtocolAreRefused(t *testing.T) {
 		{"ready in a transaction", join(authOK, wire.AppendReady(nil, wire.StatusInTransaction))},
 		{"ready without a status", join(authOK, message(wire.ReadyForQuery, ""))},
 		{"bytes behind ready", join(welcome(), status("a", "b"))},
-		{"version twice", join(wire.AppendNegotiate(nil, wire.Version30, nil), wire.AppendNegotiate(nil, wire.Version30, nil))},
+		{"version twice", bytes.Repeat(wire.AppendNegotiate(nil, wire.Version30, nil), 2)},
 		{"version after authentication", join(authOK, wire.AppendNegotiate(nil, wire.Version30, nil))},
 		{"a newer version", wire.AppendNegotiate(nil, wire.Version32, nil)},
 		{"another major version", wire.AppendNegotiate(nil, 2<<16, nil)},
 		{"version cut off", message(wire.NegotiateProtocolVersion, "\x00\x03\x00\x00")},
-		{"a wrong number of options", message(wire.NegotiateProtocolVersion, "\x00\x03\x00\x00\x00\x00\x00\x02a\x00")},
+		{"a wrong number of options",
+			message(wire.NegotiateProtocolVersion, "\x00\x03\x00\x00\x00\x00\x00\x02a\x00")},
 	} {
 		config := serve(t, "tcp", func(s *speaker, _ int) {
 			s.startup()
@@ -195,7 +198,7 @@ func TestMessagesMayArriveByteByByte(t *testing.T) {
 func TestErrorsOfTheServerKeepTheirBody(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ body, code, text string }{
-		{"SFATAL\x00C53300\x00Msorry, too many clients already\x00\x00", "53300", "sorry, too many clients already"},
+		{"SFATAL\x00C53300\x00Mtoo many clients already\x00\x00", "53300", "too many clients already"},
 		{"Mno code\x00\x00", "", "no code"},
 		{"\x00", "", ""},
 		{"", "", ""},
@@ -298,7 +301,7 @@ func TestConfigsThatCannotBeAreRefused(t *testing.T) {
 		"no credentials":                  {},
 		"NUL in the user":                 {Credentials: auth.NewCredentials("a\x00b", auth.Secret{}, nil)},
 		"NUL in the database":             {Credentials: me, Database: "x\x00options\x00-c a=b"},
-		"NUL in a value":                  {Credentials: me, Params: []wire.Param{{Name: "a", Value: "x\x00options\x00y"}}},
+		"NUL in a value":                  {Credentials: me, Params: []wire.Param{{Name: "a", Value: "x\x00y"}}},
 		"NUL in a name":                   {Credentials: me, Params: []wire.Param{{Name: "a\x00", Value: ""}}},
 		"no name":                         {Credentials: me, Params: []wire.Param{{Name: "", Value: "x"}}},
 		"direct TLS that is not required": {Credentials: me, DirectTLS: true, SSLMode: SSLPrefer},
@@ -316,14 +319,24 @@ func TestConfigsThatCannotBeAreRefused(t *testing.T) {
 	}
 }
 
+// silentAfter is a server that says nothing more after what was sent.
+func silentAfter(sent []byte) script {
+	return func(s *speaker, _ int) {
+		s = s.secure(nil)
+		s.startup()
+		s.send(sent)
+		s.drain()
+	}
+}
+
 func TestTimeoutsAndContextsEndADial(t *testing.T) {
 	t.Parallel()
 	for name, play := range map[string]script{
 		"silent before TLS":         func(s *speaker, _ int) { s.drain() },
 		"silent in the handshake":   func(s *speaker, _ int) { s.startup(); s.send([]byte{'S'}); s.drain() },
 		"silent after startup":      func(s *speaker, _ int) { s = s.secure(nil); s.startup(); s.drain() },
-		"silent in a message":       func(s *speaker, _ int) { s = s.secure(nil); s.startup(); s.send([]byte("R\x00")); s.drain() },
-		"silent before it is ready": func(s *speaker, _ int) { s = s.secure(nil); s.startup(); s.send(authOK); s.drain() },
+		"silent in a message":       silentAfter([]byte("R\x00")),
+		"silent before it is ready": silentAfter(authOK),
 	} {
 		config := serve(t, "tcp", play)
 		config.SSLMode = SSLPrefer // which must not try again
@@ -341,7 +354,8 @@ func TestTimeoutsAndContextsEndADial(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Dial(ctx, serve(t, "tcp", func(s *speaker, _ int) { s.logsIn() })); !errors.Is(err, context.Canceled) {
+	config := serve(t, "tcp", func(s *speaker, _ int) { s.logsIn() })
+	if _, err := Dial(ctx, config); !errors.Is(err, context.Canceled) {
 		t.Errorf("a context that has ended: %v", err)
 	}
 }

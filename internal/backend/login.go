@@ -40,7 +40,8 @@ func (l *loginState) run() error {
 	l.conn.Protocol = config.protocol()
 	packet := wire.AppendStartup(nil, l.conn.Protocol, config.startup())
 	if len(packet) > wire.MaxStartupLen {
-		return fmt.Errorf("startup packet of %d bytes, PostgreSQL takes at most %d", len(packet), wire.MaxStartupLen)
+		return fmt.Errorf("startup packet of %d bytes, PostgreSQL takes at most %d", len(packet),
+			wire.MaxStartupLen)
 	}
 	if _, err := stream.Write(packet); err != nil {
 		return fmt.Errorf("send startup packet: %w", err)
@@ -122,7 +123,8 @@ func (l *loginState) authenticate(body []byte) error {
 	return err
 }
 
-// negotiate takes the server's word for an older minor version. It speaks at most once, before authentication ends.
+// negotiate takes the server's word for an older minor version. It speaks at most once, before authentication
+// ends.
 func (l *loginState) negotiate(body []byte) error {
 	if l.negotiated || len(body) < 8 {
 		return fmt.Errorf("%w: NegotiateProtocolVersion twice or too short", ErrProtocol)
@@ -133,7 +135,8 @@ func (l *loginState) negotiate(body []byte) error {
 		version |= wire.Version30 // PostgreSQL before 18 may write the minor version only
 	}
 	if wire.Major(version) != 3 || version > l.conn.Protocol {
-		return fmt.Errorf("%w: NegotiateProtocolVersion to %d.%d", ErrProtocol, wire.Major(version), wire.Minor(version))
+		return fmt.Errorf("%w: NegotiateProtocolVersion to %d.%d", ErrProtocol, wire.Major(version),
+			wire.Minor(version))
 	}
 	// The names of options it does not know follow. They came from the config, which may ask for what it likes.
 	if n := binary.BigEndian.Uint32(body[4:]); int(n) != bytes.Count(body[8:], []byte{0}) {

@@ -117,7 +117,8 @@ func TestMD5AndSCRAMSecretsOfPostgreSQLAreRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for user, kind := range map[string]auth.Kind{pgtest.UserMD5: auth.KindMD5, pgtest.UserSCRAM: auth.KindSCRAM} {
+	kinds := map[string]auth.Kind{pgtest.UserMD5: auth.KindMD5, pgtest.UserSCRAM: auth.KindSCRAM}
+	for user, kind := range kinds {
 		stored, _ := exec(t, c, "select rolpassword from pg_authid where rolname = '"+user+"'")
 		if len(stored) != 1 {
 			t.Fatalf("%s: %v", user, stored)
@@ -128,7 +129,8 @@ func TestMD5AndSCRAMSecretsOfPostgreSQLAreRead(t *testing.T) {
 		}
 		// Users here with PostgreSQL's own secret accept the same password.
 		users := auth.NewUsers(auth.NewUser(user, secret))
-		if _, done, err := users.Begin(auth.Password, user, auth.Binding{}).Next([]byte(pgtest.Password + "\x00")); !done {
+		exchange := users.Begin(auth.Password, user, auth.Binding{})
+		if _, done, err := exchange.Next([]byte(pgtest.Password + "\x00")); !done {
 			t.Errorf("%s: %v", user, err)
 		}
 		if kind == auth.KindMD5 { // the hash is enough to log in with
@@ -160,7 +162,8 @@ func TestSCRAMPassesThroughToPostgreSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A client that knows the password logs in here; usher, which holds PostgreSQL's verifier, logs in there.
-	exchange := auth.NewUsers(auth.NewUser(pgtest.UserSCRAM, secret)).Begin(auth.SCRAM, pgtest.UserSCRAM, auth.Binding{})
+	users := auth.NewUsers(auth.NewUser(pgtest.UserSCRAM, secret))
+	exchange := users.Begin(auth.SCRAM, pgtest.UserSCRAM, auth.Binding{})
 	client := auth.NewCredentials(pgtest.UserSCRAM, auth.PlainSecret(pgtest.Password), nil).Begin(auth.Binding{})
 	message := exchange.Start()
 	for done := false; !done; {
@@ -204,7 +207,8 @@ func TestPostgreSQLCancels(t *testing.T) {
 		}
 		go func() {
 			for { // until the statement is under way
-				active, _ := exec(t, watcher, "select 1 from pg_stat_activity where query = 'select pg_sleep(600)' and state = 'active'")
+				active, _ := exec(t, watcher, "select 1 from pg_stat_activity "+
+					"where query = 'select pg_sleep(600)' and state = 'active'")
 				if len(active) > 0 {
 					break
 				}

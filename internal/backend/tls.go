@@ -74,8 +74,8 @@ func (c *Config) tlsConfig() *tls.Config {
 	return config
 }
 
-// verify checks a server's certificates: the chain, and the name if full is true. Like libpq it looks at the common
-// name when the certificate has no alternative names.
+// verify checks a server's certificates: the chain, and the name if full is true. Like libpq it looks at the
+// common name when the certificate has no alternative names.
 func verify(chain []*x509.Certificate, roots *x509.CertPool, name string, full bool) error {
 	if len(chain) == 0 {
 		return errors.New("the server has shown no certificate")
@@ -141,7 +141,8 @@ func askTLS(conn net.Conn) (yes bool, err error) {
 		return false, nil
 	}
 	// An error here is nobody's word: it is not encrypted yet. Its text is not shown (libpq's CVE-2024-10977).
-	return false, fmt.Errorf("ask for TLS: %w: answer %v, expected 'S' or 'N'", ErrProtocol, wire.Type(answer[0]))
+	return false, fmt.Errorf("ask for TLS: %w: answer %v, expected 'S' or 'N'", ErrProtocol,
+		wire.Type(answer[0]))
 }
 
 // interrupt ends reads and writes of conn when ctx ends. stop must be called, and tells whether it has.

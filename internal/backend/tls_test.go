@@ -71,7 +71,9 @@ func TestModesOfSSL(t *testing.T) {
 		t.Fatal(err)
 	}
 	elsewhere := &tls.Config{Certificates: []tls.Certificate{other.TLS()}}
-	broken := &tls.Config{Certificates: []tls.Certificate{certificate()}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
+	broken := &tls.Config{
+		Certificates: []tls.Certificate{certificate()}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10,
+	}
 	ours, theirs := authority().Pool(), stranger.Pool()
 	for _, c := range []struct {
 		name   string
@@ -126,7 +128,9 @@ func TestModesOfSSL(t *testing.T) {
 
 func TestPlaintextBehindTheAnswerIsAnAttack(t *testing.T) {
 	t.Parallel()
-	for _, sent := range [][]byte{append([]byte{'S'}, welcome()...), append([]byte{'N'}, authOK...), []byte("H"), refusal("28000", "psst")} {
+	for _, sent := range [][]byte{
+		append([]byte{'S'}, welcome()...), append([]byte{'N'}, authOK...), []byte("H"), refusal("28000", "psst"),
+	} {
 		var connections atomic.Int32
 		config := serve(t, "tcp", func(s *speaker, n int) {
 			connections.Store(int32(n + 1))
@@ -168,7 +172,8 @@ func TestDirectTLS(t *testing.T) {
 
 func TestOldVersionsOfTLSAreRefused(t *testing.T) {
 	t.Parallel()
-	for version, ok := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+	versions := map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true}
+	for version, ok := range versions {
 		config := serve(t, "tcp", func(s *speaker, _ int) {
 			s.secure(&tls.Config{
 				Certificates: []tls.Certificate{certificate()}, MinVersion: tls.VersionTLS10, MaxVersion: version,
@@ -221,7 +226,8 @@ func TestTLSFilesAreLoaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(client.Save(dir, "client"), os.WriteFile(filepath.Join(dir, "empty"), nil, 0o600)); err != nil {
+	empty := os.WriteFile(filepath.Join(dir, "empty"), nil, 0o600)
+	if err := errors.Join(client.Save(dir, "client"), empty); err != nil {
 		t.Fatal(err)
 	}
 	ca := filepath.Join(dir, "ca.pem")
@@ -235,7 +241,8 @@ func TestTLSFilesAreLoaded(t *testing.T) {
 	shown := make(chan string, 1)
 	config := serve(t, "tcp", func(s *speaker, _ int) {
 		s = s.secure(&tls.Config{
-			Certificates: []tls.Certificate{certificate()}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authority().Pool(),
+			Certificates: []tls.Certificate{certificate()},
+			ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: authority().Pool(),
 		})
 		if s != nil {
 			shown <- s.Conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Subject.CommonName

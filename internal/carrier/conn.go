@@ -91,14 +91,14 @@ func (c *Conn) readDescriptor(p []byte) (int, error) {
 	return n, nil
 }
 
-// Wake says that a level-triggered poller has reported the descriptor readable. A caller that uses it once uses it at
-// every event: a read that got less than it asked for has emptied the socket, so the reads after it report
-// ErrWouldBlock without asking the kernel, until the next Wake. It saves the reader of TLS records, who must read until
-// ErrWouldBlock, one system call an event.
+// Wake says that a level-triggered poller has reported the descriptor readable. A caller that uses it once
+// uses it at every event: a read that got less than it asked for has emptied the socket, so the reads after
+// it report ErrWouldBlock without asking the kernel, until the next Wake. It saves the reader of TLS records,
+// who must read until ErrWouldBlock, one system call an event.
 func (c *Conn) Wake() { c.woken, c.drained = true, false }
 
-// Write writes p. In loop mode it neither blocks nor fails for want of room: what the socket does not take is queued,
-// and Pending says how much that is. Bytes behind queued ones are queued too.
+// Write writes p. In loop mode it neither blocks nor fails for want of room: what the socket does not take is
+// queued, and Pending says how much that is. Bytes behind queued ones are queued too.
 func (c *Conn) Write(p []byte) (int, error) {
 	if c.nc != nil {
 		return c.nc.Write(p)
@@ -141,8 +141,8 @@ func (c *Conn) send(p []byte) (int, error) {
 	return sent, nil
 }
 
-// Pending is the number of bytes queued for the socket. As long as it is not 0 the loop waits for the descriptor to be
-// writable, calls Flush then, and reads nothing more whose answer would be written here.
+// Pending is the number of bytes queued for the socket. As long as it is not 0 the loop waits for the
+// descriptor to be writable, calls Flush then, and reads nothing more whose answer would be written here.
 func (c *Conn) Pending() int { return c.queue.len() }
 
 // Flush sends queued bytes. done is true when none are left.
@@ -182,7 +182,8 @@ func (c *Conn) LocalAddr() net.Addr { return c.local }
 // RemoteAddr is the address of the other side.
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
-// SetDeadline works in goroutine mode. In loop mode, where nothing blocks, it does nothing; the loop keeps time.
+// SetDeadline works in goroutine mode. In loop mode, where nothing blocks, it does nothing; the loop keeps
+// time.
 func (c *Conn) SetDeadline(t time.Time) error {
 	if c.nc != nil {
 		return c.nc.SetDeadline(t)
@@ -206,7 +207,8 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// opError is deliberately no net.Error: ETIMEDOUT, by which keep-alive ends a connection, would count as temporary.
+// opError is deliberately no net.Error: ETIMEDOUT, by which keep-alive ends a connection, would count as
+// temporary.
 func (c *Conn) opError(op string, err error) error {
 	return fmt.Errorf("%s %v: %w", op, c.remote, err)
 }

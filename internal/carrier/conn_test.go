@@ -63,7 +63,8 @@ func TestAddressesSurviveDetachAndClose(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if c.RemoteAddr().String() != peer.LocalAddr().String() || c.LocalAddr().String() != peer.RemoteAddr().String() {
+	if c.RemoteAddr().String() != peer.LocalAddr().String() ||
+		c.LocalAddr().String() != peer.RemoteAddr().String() {
 		t.Errorf("addresses %v, %v", c.LocalAddr(), c.RemoteAddr())
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Detach ends goroutine mode: it takes a descriptor of its own and closes the net.Conn, and with it its registration
-// with the runtime's poller. The descriptor still belongs to the Conn: Close closes it.
+// Detach ends goroutine mode: it takes a descriptor of its own and closes the net.Conn, and with it its
+// registration with the runtime's poller. The descriptor still belongs to the Conn: Close closes it.
 //
 // If there is no descriptor to be had (EMFILE), the Conn stays in goroutine mode and can still be written to.
 func (c *Conn) Detach() (fd int, err error) {
@@ -31,8 +31,8 @@ func (c *Conn) Detach() (fd int, err error) {
 	if err != nil {
 		return -1, fmt.Errorf("detach: duplicate the descriptor: %w", err)
 	}
-	// The duplicate shares the file status flags, so it is non-blocking as everything from package net is. Closing the
-	// original closes no connection: it is not its last descriptor.
+	// The duplicate shares the file status flags, so it is non-blocking as everything from package net is.
+	// Closing the original closes no connection: it is not its last descriptor.
 	_ = c.nc.Close()
 	c.nc, c.fd = nil, fd
 	return fd, nil

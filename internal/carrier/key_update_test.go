@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// crypto/tls never asks for new keys itself, other TLS libraries do. So these tests write a client's records by hand
-// (RFC 8446, sections 4.6.3, 5.2 and 7), with the secret that the client's key log gives away.
+// crypto/tls never asks for new keys itself, other TLS libraries do. So these tests write a client's records
+// by hand (RFC 8446, sections 4.6.3, 5.2 and 7), with the secret that the client's key log gives away.
 
 // recordWriter seals TLS 1.3 records of TLS_AES_128_GCM_SHA256.
 type recordWriter struct {

@@ -5,14 +5,16 @@ import (
 	"sync"
 )
 
-// MaxPending is how much Write queues before it gives the connection up. Loops stop reading long before, as soon as
-// anything is pending; the limit is there so that a bug, or a peer that makes TLS itself answer, cannot eat the memory.
+// MaxPending is how much Write queues before it gives the connection up. Loops stop reading long before, as
+// soon as anything is pending; the limit is there so that a bug, or a peer that makes TLS itself answer,
+// cannot eat the memory.
 const MaxPending = 16 << 20
 
 // ErrQueueFull is the error of a Write that would have queued more than MaxPending bytes.
 var ErrQueueFull = errors.New("too many bytes wait to be written")
 
-// pooledQueue is the capacity of the buffers that are used again: what a loop reads at once, and TLS overhead on it.
+// pooledQueue is the capacity of the buffers that are used again: what a loop reads at once, and TLS overhead
+// on it.
 const pooledQueue = 72 << 10
 
 var queueBuffers = sync.Pool{New: func() any {

@@ -8,11 +8,12 @@ import (
 	"github.com/usher-pg/usher/internal/wire"
 )
 
-// Reader cuts what arrives during a login into whole messages. It belongs to goroutine mode: its source blocks.
+// Reader cuts what arrives during a login into whole messages. It belongs to goroutine mode: its source
+// blocks.
 //
-// A Reader reads ahead, which makes one system call of most messages; Ahead is what it has read too much, to be given
-// back with Unread. A Reader of TLS, where nothing can be given back, is exact: it asks for no byte beyond a message,
-// which costs nothing because tls.Conn reads ahead itself.
+// A Reader reads ahead, which makes one system call of most messages; Ahead is what it has read too much, to
+// be given back with Unread. A Reader of TLS, where nothing can be given back, is exact: it asks for no byte
+// beyond a message, which costs nothing because tls.Conn reads ahead itself.
 type Reader struct {
 	source io.Reader
 	exact  bool
@@ -38,8 +39,8 @@ func (r *Reader) FirstByte() (byte, error) {
 	return b[0], nil
 }
 
-// Startup reads a packet without a type byte: a start-up packet or a request in its place. The packet is valid until
-// the next read. io.EOF means that the connection ended before the first byte.
+// Startup reads a packet without a type byte: a start-up packet or a request in its place. The packet is
+// valid until the next read. io.EOF means that the connection ended before the first byte.
 func (r *Reader) Startup() ([]byte, error) {
 	head, err := r.need(4)
 	if err != nil {
@@ -52,7 +53,8 @@ func (r *Reader) Startup() ([]byte, error) {
 	return r.take(length)
 }
 
-// Message reads a message with a type byte whose body has at most limit bytes. The body is valid until the next read.
+// Message reads a message with a type byte whose body has at most limit bytes. The body is valid until the
+// next read.
 func (r *Reader) Message(limit int) (wire.Type, []byte, error) {
 	head, err := r.need(wire.HeaderLen)
 	if err != nil {
@@ -60,7 +62,8 @@ func (r *Reader) Message(limit int) (wire.Type, []byte, error) {
 	}
 	t, length, _ := wire.Header(head)
 	if length < wire.HeaderLen || length > wire.HeaderLen+limit {
-		return t, nil, fmt.Errorf("message %v of %d bytes, expected at most %d: %w", t, length-1, limit+4, wire.ErrLength)
+		return t, nil, fmt.Errorf("message %v of %d bytes, expected at most %d: %w", t, length-1, limit+4,
+			wire.ErrLength)
 	}
 	b, err := r.take(length)
 	if err != nil {

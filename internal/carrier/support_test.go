@@ -77,7 +77,8 @@ func await(t *testing.T, c *Conn, events int16) {
 	}
 }
 
-// readLoop reads at least n bytes from r as a loop would: until ErrWouldBlock, then waiting for the descriptor.
+// readLoop reads at least n bytes from r as a loop would: until ErrWouldBlock, then waiting for the
+// descriptor.
 func readLoop(t *testing.T, c *Conn, r net.Conn, n int) ([]byte, error) {
 	t.Helper()
 	var got []byte

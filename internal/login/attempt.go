@@ -141,8 +141,8 @@ func (a *attempt) shake(direct bool) error {
 	return nil
 }
 
-// cancel carries a cancel request out. The connection is closed afterwards in any case, which tells the client that it
-// was done; it is told nothing else.
+// cancel carries a cancel request out. The connection is closed afterwards in any case, which tells the
+// client that it was done; it is told nothing else.
 func (a *attempt) cancel(ctx context.Context, packet []byte) error {
 	processID, secret, err := wire.ParseCancel(packet)
 	a.mute = true
@@ -224,7 +224,8 @@ func (a *attempt) exchange(method auth.Method) error {
 			return errLeft
 		}
 		if t != wire.PasswordOrSASL {
-			return pgerr.ProtocolViolation.With(fmt.Sprintf("expected password response, got message type %d", byte(t)))
+			return pgerr.ProtocolViolation.With(
+				fmt.Sprintf("expected password response, got message type %d", byte(t)))
 		}
 		var done bool
 		a.server.work(func() { send, done, err = exchange.Next(body) })

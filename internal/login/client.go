@@ -16,10 +16,10 @@ import (
 
 // Seating takes over clients that have proved who they are.
 type Seating interface {
-	// Seat takes a client, in goroutine mode, whose messages begin behind the start-up packet. It welcomes it, with
-	// Client.Welcome or AppendWelcome. If it returns an error the client is still login's, which tells it the error, a
-	// *pgerr.Error or one with a server's own ErrorResponse (see Passed), and closes it, also if it was welcomed
-	// already. After nil it belongs to the Seating.
+	// Seat takes a client, in goroutine mode, whose messages begin behind the start-up packet. It welcomes it,
+	// with Client.Welcome or AppendWelcome. If it returns an error the client is still login's, which tells it
+	// the error, a *pgerr.Error or one with a server's own ErrorResponse (see Passed), and closes it, also if it
+	// was welcomed already. After nil it belongs to the Seating.
 	//
 	// Seat runs on the client's goroutine and occupies one of Options.MaxLogins. ctx ends when Run is to end.
 	// Client.Deadline is when the login must be over.
@@ -61,8 +61,8 @@ func (c *Client) stream() net.Conn {
 	return c.Carrier
 }
 
-// AppendWelcome appends everything that tells the client that it is logged in: AuthenticationOk, ParameterStatus for
-// each parameter, BackendKeyData unless secret is empty, and ReadyForQuery.
+// AppendWelcome appends everything that tells the client that it is logged in: AuthenticationOk,
+// ParameterStatus for each parameter, BackendKeyData unless secret is empty, and ReadyForQuery.
 func (c *Client) AppendWelcome(dst []byte, params []wire.Param, processID uint32, secret []byte) []byte {
 	dst = append(dst, c.due...)
 	dst = wire.AppendAuth(dst, wire.AuthOK, nil)

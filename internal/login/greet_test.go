@@ -136,7 +136,8 @@ func TestStartupPacketMayArriveByteByByte(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil, nil)
 	p := dial(t, "tcp", h.tcp)
-	for _, b := range startupPacket(wire.Version30, "user", "alice", "application_name", strings.Repeat("x", 900)) {
+	name := strings.Repeat("x", 900)
+	for _, b := range startupPacket(wire.Version30, "user", "alice", "application_name", name) {
 		p.send([]byte{b})
 	}
 	p.expectWelcome()
@@ -160,7 +161,8 @@ func TestSilentAndSlowClientsAreEndedByTheTimeout(t *testing.T) {
 		p.expectError("57014", "login timed out")
 	}
 	h := open(t, &Config{Timeout: 50 * time.Millisecond}, nil)
-	dial(t, "unix", h.unix).expectError("57014", "login timed out") // TCP clients that say nothing stay in the kernel
+	// TCP clients that say nothing stay in the kernel.
+	dial(t, "unix", h.unix).expectError("57014", "login timed out")
 }
 
 func TestTruncatedPacketsEndQuietly(t *testing.T) {

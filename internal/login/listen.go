@@ -14,9 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listen listens for clients. Accepted TCP connections inherit from the listener what package net would otherwise set
-// for each of them with system calls: keep-alive. Where the kernel can, a TCP client is accepted when its first bytes
-// are there. A unix socket left behind by a process that died is removed; mode is that of the new one.
+// Listen listens for clients. Accepted TCP connections inherit from the listener what package net would
+// otherwise set for each of them with system calls: keep-alive. Where the kernel can, a TCP client is
+// accepted when its first bytes are there. A unix socket left behind by a process that died is removed; mode
+// is that of the new one.
 func Listen(ctx context.Context, network, address string, keepAlive net.KeepAliveConfig, mode fs.FileMode) (
 	net.Listener, error,
 ) {
@@ -46,7 +47,9 @@ func setKeepAlive(fd int, config net.KeepAliveConfig) error {
 		return fmt.Errorf("set keep-alive: %w", err)
 	}
 	for _, o := range []struct{ name, value int }{
-		{keepIdle, seconds(config.Idle)}, {unix.TCP_KEEPINTVL, seconds(config.Interval)}, {unix.TCP_KEEPCNT, config.Count},
+		{keepIdle, seconds(config.Idle)},
+		{unix.TCP_KEEPINTVL, seconds(config.Interval)},
+		{unix.TCP_KEEPCNT, config.Count},
 	} {
 		if o.value <= 0 {
 			continue

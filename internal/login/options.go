@@ -7,12 +7,12 @@ import (
 	"github.com/usher-pg/usher/internal/wire"
 )
 
-// maxSettingName bounds a setting's name; PostgreSQL's own are shorter than NAMEDATALEN (64), which a prefix and a
-// custom name share.
+// maxSettingName bounds a setting's name; PostgreSQL's own are shorter than NAMEDATALEN (64), which a prefix
+// and a custom name share.
 const maxSettingName = 128
 
-// readOptions reads the options parameter: the command-line switches -c name=value and --name=value, of which a server
-// would take the settings of the session. Other switches are refused by name.
+// readOptions reads the options parameter: the command-line switches -c name=value and --name=value, of which
+// a server would take the settings of the session. Other switches are refused by name.
 func readOptions(options string) ([]wire.Param, error) {
 	words := splitOptions(options)
 	var settings []wire.Param
@@ -75,8 +75,8 @@ func splitOptions(options string) []string {
 // isSpace is C's isspace in the C locale.
 func isSpace(b byte) bool { return b == ' ' || b >= '\t' && b <= '\r' }
 
-// isSettingName reports whether a name can be a setting's: ASCII letters, digits, underscores and dollar signs, with a dot
-// between a prefix and the name. Nothing else reaches a SET.
+// isSettingName reports whether a name can be a setting's: ASCII letters, digits, underscores and dollar
+// signs, with a dot between a prefix and the name. Nothing else reaches a SET.
 func isSettingName(name string) bool {
 	if len(name) > maxSettingName {
 		return false

@@ -12,8 +12,8 @@ import (
 	"github.com/usher-pg/usher/internal/pgerr"
 )
 
-// DefaultMaxLogins is how many logins run at a time unless Options say otherwise. It is generous, because a login that
-// waits for a slow client costs a goroutine and a descriptor only.
+// DefaultMaxLogins is how many logins run at a time unless Options say otherwise. It is generous, because a
+// login that waits for a slow client costs a goroutine and a descriptor only.
 const DefaultMaxLogins = 4096
 
 // Options are what a Server is made of.
@@ -22,8 +22,8 @@ type Options struct {
 	Seating   Seating
 	// Cancel carries out a cancel request, and returns when it was delivered. It must end when ctx does.
 	Cancel func(ctx context.Context, processID uint32, secret []byte)
-	// Admit, if there is one, may refuse a client before it is authenticated. It must not tell whether a user or a
-	// database exists.
+	// Admit, if there is one, may refuse a client before it is authenticated. It must not tell whether a user or
+	// a database exists.
 	Admit     func(*Client) *pgerr.Error
 	MaxLogins int // 0 is DefaultMaxLogins
 	Log       *slog.Logger
@@ -74,9 +74,9 @@ func (s *Server) Logins() int {
 	return len(s.logins)
 }
 
-// Run accepts clients until ctx ends. Then it closes the listeners, tells the clients whose login is under way that
-// usher shuts down, and returns when the last of them is gone or seated. It returns an error if a listener fails for
-// good.
+// Run accepts clients until ctx ends. Then it closes the listeners, tells the clients whose login is under
+// way that usher shuts down, and returns when the last of them is gone or seated. It returns an error if a
+// listener fails for good.
 func (s *Server) Run(ctx context.Context) error {
 	parent := ctx
 	ctx, cancel := context.WithCancelCause(parent)

@@ -120,7 +120,8 @@ func TestRunEndsWhenAListenerFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := New(Options{Listeners: []net.Listener{other, l}, Seating: &lobby{}}, &Config{})
-	if err := s.Run(t.Context()); !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), l.Addr().String()) {
+	err = s.Run(t.Context())
+	if !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), l.Addr().String()) {
 		t.Errorf("Run: %v", err)
 	}
 }
@@ -150,10 +151,10 @@ func TestOutOfDescriptorsOneClientIsToldAndTheOthersWait(t *testing.T) {
 	}
 	var text log
 	lobby := &lobby{seated: make(chan *Client, 1)}
+	// The second accept is that of the spare descriptor.
+	short := &failing{l, []error{syscall.EMFILE, nil, syscall.ENFILE, syscall.ECONNABORTED, syscall.ENOBUFS}}
 	s := New(Options{
-		// The second accept is that of the spare descriptor.
-		Listeners: []net.Listener{&failing{l, []error{syscall.EMFILE, nil, syscall.ENFILE, syscall.ECONNABORTED, syscall.ENOBUFS}}},
-		Seating:   lobby, Log: slog.New(slog.NewTextHandler(&text, nil)),
+		Listeners: []net.Listener{short}, Seating: lobby, Log: slog.New(slog.NewTextHandler(&text, nil)),
 	}, &Config{})
 	refused, seated := dial(t, "tcp", l.Addr().String()), dial(t, "tcp", l.Addr().String())
 	refused.send(askGSS)
@@ -167,7 +168,8 @@ func TestOutOfDescriptorsOneClientIsToldAndTheOthersWait(t *testing.T) {
 	refused.answer()
 	refused.send(alice)
 	refused.expectError("53300", "too many open files")
-	// ENFILE lets the spare descriptor refuse whoever is next: seated has said nothing yet, so it is not it for long.
+	// ENFILE lets the spare descriptor refuse whoever is next: seated has said nothing yet, so it is not it for
+	// long.
 	third := dial(t, "tcp", l.Addr().String())
 	third.send(alice)
 	third.expectWelcome()

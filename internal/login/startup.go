@@ -95,7 +95,8 @@ func (s *startup) put(p wire.Param) {
 	s.params = append(s.params, p)
 }
 
-// readReplication reads the replication parameter: "database", or a boolean as PostgreSQL's parse_bool takes it.
+// readReplication reads the replication parameter: "database", or a boolean as PostgreSQL's parse_bool takes
+// it.
 func readReplication(value string) (string, error) {
 	if value == "database" {
 		return "database", nil

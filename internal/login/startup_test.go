@@ -28,17 +28,20 @@ func TestStartupPackets(t *testing.T) {
 			startup{user: "b", database: "b", version: wire.Version30,
 				params: []wire.Param{param("DateStyle", "SQL"), param("client_encoding", "UTF8")}}},
 		{"options", startupPacket(wire.Version30, "user", "a", "options", "-c usher.lane=critical"),
-			startup{user: "a", database: "a", version: wire.Version30, settings: []wire.Param{param("usher.lane", "critical")}}},
+			startup{user: "a", database: "a", version: wire.Version30,
+				settings: []wire.Param{param("usher.lane", "critical")}}},
 		{"application name", startupPacket(wire.Version32, "user", "a", "application_name", "psql"),
 			startup{user: "a", database: "a", version: wire.Version32, applicationName: "psql",
 				params: []wire.Param{param("application_name", "psql")}}},
 		{"an empty value", startupPacket(wire.Version30, "user", "a", "application_name", ""),
-			startup{user: "a", database: "a", version: wire.Version30, params: []wire.Param{param("application_name", "")}}},
+			startup{user: "a", database: "a", version: wire.Version30,
+				params: []wire.Param{param("application_name", "")}}},
 		{"version 3.1", startupPacket(3<<16|1, "user", "a"), startup{user: "a", database: "a", version: 3<<16 | 1}},
 		{"a newer version", startupPacket(3<<16|9999, "user", "a"),
 			startup{user: "a", database: "a", version: wire.Version32, negotiate: true}},
 		{"protocol options", startupPacket(wire.Version30, "user", "a", "_pq_.x", "1", "_pq_.y", ""),
-			startup{user: "a", database: "a", version: wire.Version30, negotiate: true, unknown: []string{"_pq_.x", "_pq_.y"}}},
+			startup{user: "a", database: "a", version: wire.Version30, negotiate: true,
+				unknown: []string{"_pq_.x", "_pq_.y"}}},
 		{"physical replication", startupPacket(wire.Version30, "user", "a", "replication", "On"),
 			startup{user: "a", database: "a", version: wire.Version30, replication: "true"}},
 		{"logical replication", startupPacket(wire.Version30, "user", "a", "replication", "database"),
@@ -84,8 +87,10 @@ func TestStartupPacketsThatCannotBeAreRefused(t *testing.T) {
 		{"bytes behind the terminator", raw("user\x00alice\x00\x00x"), pgerr.ProtocolViolation},
 		{"an empty user", raw("user\x00\x00\x00"), pgerr.NoUser},
 		{"replication", startupPacket(wire.Version30, "user", "a", "replication", "maybe"), pgerr.InvalidParameter},
-		{"empty replication", startupPacket(wire.Version30, "user", "a", "replication", ""), pgerr.InvalidParameter},
-		{"a name that is SQL", startupPacket(wire.Version30, "user", "a", "x = 1; drop table t; --", "1"), pgerr.InvalidParameter},
+		{"empty replication", startupPacket(wire.Version30, "user", "a", "replication", ""),
+			pgerr.InvalidParameter},
+		{"a name that is SQL", startupPacket(wire.Version30, "user", "a", "x = 1; drop table t; --", "1"),
+			pgerr.InvalidParameter},
 		{"too many parameters", many("p", 501), pgerr.ProtocolViolation},
 		{"too many protocol options", many("_pq_.", 101), pgerr.ProtocolViolation},
 	} {
@@ -146,7 +151,8 @@ func TestOptions(t *testing.T) {
 
 func FuzzReadStartup(f *testing.F) {
 	f.Add(alice)
-	f.Add(startupPacket(wire.Version32, "user", "a", "options", `-c a=b\ c --d=e`, "_pq_.x", "1", "replication", "true"))
+	f.Add(startupPacket(wire.Version32, "user", "a", "options", `-c a=b\ c --d=e`, "_pq_.x", "1",
+		"replication", "true"))
 	f.Add([]byte("\x00\x00\x00\x09\x00\x03\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		length, ok, err := wire.StartupLen(packet)

@@ -27,7 +27,9 @@ const patience = 15 * time.Second
 
 // What the lobby welcomes clients with.
 var (
-	welcomeParams = []wire.Param{{Name: "server_version", Value: "18.1"}, {Name: "client_encoding", Value: "UTF8"}}
+	welcomeParams = []wire.Param{
+		{Name: "server_version", Value: "18.1"}, {Name: "client_encoding", Value: "UTF8"},
+	}
 	welcomeSecret = []byte{1, 2, 3, 4}
 )
 
@@ -285,11 +287,15 @@ func startupPacket(version uint32, pairs ...string) []byte {
 }
 
 var (
-	alice   = startupPacket(wire.Version30, "user", "alice", "database", "shop")
-	askTLS  = wire.AppendRequest(nil, wire.SSLRequestCode)
-	askGSS  = wire.AppendRequest(nil, wire.GSSENCRequestCode)
-	lengths = func(n uint32, rest string) []byte { return append(binary.BigEndian.AppendUint32(nil, n), rest...) }
+	alice  = startupPacket(wire.Version30, "user", "alice", "database", "shop")
+	askTLS = wire.AppendRequest(nil, wire.SSLRequestCode)
+	askGSS = wire.AppendRequest(nil, wire.GSSENCRequestCode)
 )
+
+// lengths is a packet that says its length is n.
+func lengths(n uint32, rest string) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, n), rest...)
+}
 
 // authority signs what the tests of this package need.
 var authority = sync.OnceValue(func() *pgtest.Certificate {

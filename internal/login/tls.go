@@ -16,7 +16,8 @@ import (
 // alpn is the protocol name PostgreSQL 17 registered with IANA; direct TLS cannot do without.
 const alpn = "postgresql"
 
-// TLSMode is PgBouncer's client_tls_sslmode. Unix sockets have no TLS and are exempt from what a mode demands.
+// TLSMode is PgBouncer's client_tls_sslmode. Unix sockets have no TLS and are exempt from what a mode
+// demands.
 type TLSMode int
 
 // The modes, weakest first.

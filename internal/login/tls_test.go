@@ -88,14 +88,15 @@ func TestModesOfTLS(t *testing.T) {
 func TestSCRAMBindsToTheChannel(t *testing.T) {
 	t.Parallel()
 	h := open(t, &Config{Method: SCRAM, Users: users(t), TLS: offer(t, TLSPrefer)}, nil)
-	root := saved(t, authority()).CertFile
+	bound := " password=pencil channel_binding=require sslmode=verify-full sslrootcert=" +
+		saved(t, authority()).CertFile
 	for _, user := range []string{"plain", "scram"} {
-		_, err := h.connect(t, "user="+user+" password=pencil channel_binding=require sslmode=verify-full sslrootcert="+root)
+		_, err := h.connect(t, "user="+user+bound)
 		if err != nil {
 			t.Errorf("user %s: %v", user, err)
 		}
 	}
-	_, err := h.connect(t, "user=nobody password=pencil channel_binding=require sslmode=verify-full sslrootcert="+root)
+	_, err := h.connect(t, "user=nobody"+bound)
 	if sqlState(err) != "28P01" {
 		t.Errorf("unknown user: %v", err)
 	}
@@ -191,7 +192,8 @@ func TestDirectTLSNeedsItsProtocol(t *testing.T) {
 		}
 	}
 	off := open(t, &Config{TLS: offer(t, TLSDisable)}, nil)
-	if err := tls.Client(dial(t, "tcp", off.tcp), &tls.Config{InsecureSkipVerify: true}).Handshake(); err == nil {
+	client := tls.Client(dial(t, "tcp", off.tcp), &tls.Config{InsecureSkipVerify: true})
+	if err := client.Handshake(); err == nil {
 		t.Error("direct TLS where TLS is disabled")
 	}
 }
@@ -238,7 +240,8 @@ func TestAfterTLSNoMoreEncryptionIsNegotiated(t *testing.T) {
 func TestWhatComesBehindTheStartupPacketStaysInTLS(t *testing.T) {
 	t.Parallel()
 	h := open(t, &Config{TLS: offer(t, TLSPrefer)}, nil)
-	conn := newPeer(t, tls.Client(dial(t, "tcp", h.tcp), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{alpn}}))
+	config := &tls.Config{InsecureSkipVerify: true, NextProtos: []string{alpn}}
+	conn := newPeer(t, tls.Client(dial(t, "tcp", h.tcp), config))
 	query := wire.AppendQuery(nil, "select 1")
 	conn.send(alice, query)
 	conn.expectWelcome()
