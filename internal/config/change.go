@@ -172,3 +172,16 @@ func (c *Config) inherit(option, text string) error {
 	}
 	return nil
 }
+
+// Reloaded returns what is in force after a reload: the newly loaded configuration, with the options that
+// need a restart as they were.
+func Reloaded(inForce, loaded *Config) *Config {
+	c := loaded.Clone()
+	kept := inForce.Clone() // so that no slice is shared
+	for _, r := range globalRows {
+		if !r.Reloadable {
+			reflect.ValueOf(r.at(c).place()).Elem().Set(reflect.ValueOf(r.at(kept).place()).Elem())
+		}
+	}
+	return c
+}

@@ -176,3 +176,19 @@ pools: {app: {url: "postgres://u:geheim@db/app", size: {max: 9}}}
 		t.Error("pools.app.mode is shown, though the pool did not choose it")
 	}
 }
+
+func TestAReloadKeepsWhatNeedsARestart(t *testing.T) {
+	t.Parallel()
+	const pools = "auth: {type: trust}\npools: {app: {url: postgres://db/app}}\n"
+	inForce := parse(t, pools+"loops: 2\nhttp: \"127.0.0.1:1\"\nlog: {level: info, format: json}\n")
+	loaded := parse(t, pools+"listen: [\"127.0.0.1:2\"]\nlog: {level: debug}\n")
+	got := Reloaded(inForce, loaded)
+	want := []Change{{"log.level", "info", "debug", true}}
+	if diff := cmp.Diff(want, Diff(inForce, got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	got.Listen[0].Address = "changed"
+	if inForce.Listen[0].Address == "changed" || loaded.Listen[0].Address == "changed" {
+		t.Error("the result shares its addresses")
+	}
+}
