@@ -1,0 +1,116 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/pgerr"
+	"github.com/usher-pg/usher/internal/status"
+)
+
+// Reload reads the configuration file again and applies it. After an error nothing has changed.
+func (s *Server) Reload(ctx context.Context) error {
+	if s.options.ConfigPath == "" {
+		return status.Refuse(status.NotSupported, "there is no configuration file to reload")
+	}
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	loaded, err := config.Load(s.options.ConfigPath)
+	if err == nil {
+		err = s.adopt(ctx, loaded)
+	}
+	if err != nil {
+		s.log.Error("reload refused, the configuration in force stays", "error", err)
+		return status.Refuse(status.InvalidConfig, "%s", err.Error())
+	}
+	s.log.Info("configuration reloaded", "file", s.options.ConfigPath)
+	return nil
+}
+
+// Set changes one option until the next reload.
+func (s *Server) Set(ctx context.Context, key, value string) error {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	wanted, err := s.settings.Load().config.Set(key, value)
+	if err == nil {
+		err = s.adopt(ctx, wanted)
+	}
+	if err != nil {
+		return refuseSetting(err)
+	}
+	return nil
+}
+
+// refuseSetting says why an option was not changed.
+func refuseSetting(err error) error {
+	cause := status.InvalidValue
+	switch {
+	case errors.Is(err, config.ErrNoSuchOption):
+		cause = status.NoSuchOption
+	case errors.Is(err, config.ErrNoSuchPool):
+		cause = status.NoSuchPool
+	case errors.Is(err, config.ErrNeedsRestart), errors.Is(err, config.ErrOnlyInFile):
+		cause = status.NotChangeable
+	}
+	return status.Refuse(cause, "%s", err.Error())
+}
+
+// reread applies the configuration in force again because files it names have changed.
+func (s *Server) reread(ctx context.Context, files []string) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	now := s.settings.Load()
+	err := s.adopt(ctx, now.config)
+	if err == nil {
+		s.log.Info("files read again", "files", files)
+		return
+	}
+	s.log.Warn("changed files cannot be used, what they held stays in force", "files", files, "error", err)
+	again := *now
+	again.stamps = stampsOf(now.files()) // not to complain until they change again
+	s.settings.Store(&again)
+}
+
+// adopt puts a configuration in force. After an error nothing has changed. s.reloading is held.
+func (s *Server) adopt(ctx context.Context, wanted *config.Config) error {
+	before := s.settings.Load()
+	for _, c := range config.Diff(before.config, wanted) {
+		if c.Reloadable {
+			s.log.Info("option changed", "option", c.Path, "from", c.Old, "to", c.New)
+		} else {
+			s.log.Warn("option needs a restart to change", "option", c.Path, "from", c.Old, "to", c.New)
+		}
+	}
+	loaded, err := loadSettings(untilRestart(wanted, before.config), before)
+	if err != nil {
+		return err
+	}
+	s.settings.Store(loaded)
+	s.log.SetLevel(loaded.config.Log.Level)
+	s.mutex.Lock()
+	for _, d := range s.doors {
+		d.server.Reload(loaded.login)
+		d.server.SetMaxLogins(loaded.config.Limits.MaxLogins)
+	}
+	s.mutex.Unlock()
+	for _, r := range s.routes.reload(loaded) {
+		s.remove(ctx, r)
+	}
+	return nil
+}
+
+// untilRestart is the configuration wanted, but for what cannot change while usher runs.
+func untilRestart(wanted, inForce *config.Config) *config.Config {
+	c := wanted.Clone()
+	c.Listen, c.UnixSocketMode, c.HTTP = inForce.Listen, inForce.UnixSocketMode, inForce.HTTP
+	c.Loops, c.Log.Format = inForce.Loops, inForce.Log.Format
+	return c
+}
+
+// remove ends a pool that was taken out of the routes.
+func (s *Server) remove(ctx context.Context, r *route) {
+	s.log.Info("pool removed", "pool", r.key.database, "user", r.pool.User())
+	s.counts.retire(r.key.database, s.poolTotals(ctx)[r.pool])
+	r.pool.Remove(ctx, pgerr.PoolGone)
+}

@@ -1,0 +1,184 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/login"
+	"github.com/usher-pg/usher/internal/metrics"
+	"github.com/usher-pg/usher/internal/pgerr"
+	"github.com/usher-pg/usher/internal/relay"
+	"github.com/usher-pg/usher/internal/web"
+)
+
+// Options are what a Server is made of.
+type Options struct {
+	Config *config.Config
+	// ConfigPath is the file that a reload reads; empty if there is none.
+	ConfigPath string
+	Version    string
+	Log        *Log
+
+	// DrainLimit bounds how long a shutdown waits for clients and servers; 0 is no bound.
+	DrainLimit time.Duration
+}
+
+// Server is usher.
+type Server struct {
+	options Options
+	log     *Log
+	started time.Time
+	ready   chan struct{} // closed when clients can connect
+
+	relay    *relay.Relay
+	routes   *routes
+	orders   *orders
+	consoles *consoles
+	counts   *counts
+	web      *web.Server
+
+	// reloading is held while a reload runs, which may read files: everybody else takes settings as they are.
+	reloading sync.Mutex
+	settings  atomic.Pointer[settings]
+	wish      chan struct{} // gets a value when a shutdown has been ordered
+
+	// mutex guards doors.
+	mutex sync.Mutex
+	doors []*door
+}
+
+// New makes a Server. It reads the files that the configuration names, and opens nothing.
+func New(options Options) (*Server, error) {
+	c := options.Config
+	loaded, err := loadSettings(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		options: options, log: options.Log, started: time.Now(),
+		ready: make(chan struct{}), wish: make(chan struct{}, 1), orders: newOrders(),
+	}
+	s.settings.Store(loaded)
+	s.relay, err = relay.New(relay.Config{
+		Loops:  c.Loops,
+		Limits: relay.Limits{Message: int(c.Limits.MaxMessageSize), Clients: c.Limits.MaxClients},
+		Log:    s.log.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the relay: %w", err)
+	}
+	s.routes = newRoutes(s.relay, s.orders, loaded)
+	s.counts = newCounts(s.started)
+	return s, nil
+}
+
+// Ready is closed when clients can connect.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// stage is a part of usher that ends before the next one does. The first error of one of its goroutines ends it.
+type stage struct {
+	group *errgroup.Group
+	ctx   context.Context
+	stop  context.CancelFunc
+}
+
+func newStage(ctx context.Context) *stage {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group, ctx := errgroup.WithContext(ctx)
+	return &stage{group, ctx, stop}
+}
+
+// run runs a component as part of the stage.
+func (g *stage) run(component func(context.Context) error) {
+	g.group.Go(func() error { return component(g.ctx) })
+}
+
+// end ends the stage and returns when it has ended.
+func (g *stage) end() error {
+	g.stop()
+	return g.group.Wait()
+}
+
+// Run runs usher until a shutdown has been ordered and carried out, or ctx ends, which is a shutdown at once, or a part
+// of it fails.
+func (s *Server) Run(ctx context.Context) error {
+	data, services, logins := newStage(ctx), newStage(ctx), newStage(ctx)
+	s.consoles = &consoles{ctl: s, log: s.log.Logger, ctx: services.ctx, byID: map[uint32]*consoleClient{}}
+	err := s.open(ctx)
+	if err == nil {
+		data.run(s.relay.Run)
+		services.run(s.keepUp)
+		if s.web != nil {
+			services.run(s.web.Run)
+		}
+		s.routes.makeEager()
+		s.openDoors(logins)
+		close(s.ready)
+		s.awaitEnd(ctx, logins, services, data)
+	}
+	// Nobody comes in any more, then nobody gives orders, then the clients are told and go.
+	err = errors.Join(err, logins.end())
+	services.stop()
+	s.consoles.wait.Wait()
+	err = errors.Join(err, services.end(), data.end())
+	if err == nil {
+		s.log.Info("usher has ended")
+	}
+	return err
+}
+
+// open opens the listeners.
+func (s *Server) open(ctx context.Context) error {
+	c := s.settings.Load().config
+	for _, address := range c.Listen {
+		d, err := s.openDoor(ctx, address)
+		if err != nil {
+			s.closeDoors()
+			return err
+		}
+		s.doors = append(s.doors, d)
+	}
+	if c.HTTP == "" {
+		return nil
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", c.HTTP)
+	if err != nil {
+		s.closeDoors()
+		return fmt.Errorf("listen for HTTP: %w", err)
+	}
+	s.web = web.New(web.Config{
+		Listener: listener, Source: s, Metrics: s.metrics(), Log: s.log.Logger,
+	})
+	return nil
+}
+
+func (s *Server) metrics() http.Handler { return metrics.Handler(s, s.log.Logger) }
+
+// cancel carries out a client's cancel request.
+func (s *Server) cancel(ctx context.Context, processID uint32, secret []byte) {
+	s.counts.cancels.Add(1)
+	if !s.consoles.cancel(processID, secret) {
+		s.relay.Cancel(ctx, processID, secret)
+	}
+}
+
+// admit counts a client that has said who it is.
+func (s *Server) admit(*login.Client) *pgerr.Error {
+	s.counts.accepted.Add(1)
+	if s.orders.ending() != "" {
+		return pgerr.ShuttingDown.With()
+	}
+	return nil
+}
+
+var _ login.Seating = (*Server)(nil)

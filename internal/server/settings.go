@@ -1,0 +1,118 @@
+package server
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/usher-pg/usher/internal/auth"
+	"github.com/usher-pg/usher/internal/backend"
+	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/login"
+)
+
+// settings are a configuration and everything that was read from the files it names. They do not change once they are
+// in use: a reload, or a change of one of the files, makes new ones.
+type settings struct {
+	config    *config.Config
+	users     *auth.Users
+	login     *login.Config
+	serverTLS map[backend.TLSFiles]*tls.Config
+	stamps    []stamp // of the files, from before they were read
+}
+
+// loadSettings reads what a configuration names. old, which may be nil, are the settings in force.
+func loadSettings(c *config.Config, old *settings) (*settings, error) {
+	s := &settings{config: c, users: auth.NewUsers(), serverTLS: map[backend.TLSFiles]*tls.Config{}}
+	s.stamps = stampsOf(s.files())
+	if c.Auth.UsersFile != "" {
+		users, err := auth.ReadUsersFile(c.Auth.UsersFile)
+		if err != nil {
+			return nil, fmt.Errorf("read users file: %w", err)
+		}
+		s.users = users
+	}
+	if old != nil {
+		s.users.Inherit(old.users)
+	}
+	for _, name := range c.PoolNames() {
+		files := tlsFiles(c.Pools[name])
+		if s.serverTLS[files] != nil {
+			continue
+		}
+		loaded, err := backend.LoadTLS(files)
+		if err != nil {
+			return nil, fmt.Errorf("load TLS of pool %s: %w", name, err)
+		}
+		s.serverTLS[files] = loaded
+	}
+	return s, s.makeLogin()
+}
+
+// files are the paths of everything that is read.
+func (s *settings) files() []string {
+	c := s.config
+	paths := []string{c.Auth.UsersFile, c.TLS.Cert, c.TLS.Key, c.TLS.CA}
+	for _, p := range c.Pools {
+		files := tlsFiles(p)
+		paths = append(paths, files.CA, files.Cert, files.Key)
+	}
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	return slices.DeleteFunc(paths, func(path string) bool { return path == "" })
+}
+
+var methods = map[config.AuthType]login.Method{
+	config.AuthTrust:    login.Trust,
+	config.AuthPassword: login.Password,
+	config.AuthMD5:      login.MD5,
+	config.AuthSCRAM:    login.SCRAM,
+	config.AuthCert:     login.Cert,
+}
+
+// makeLogin says how clients log in.
+func (s *settings) makeLogin() error {
+	c := s.config
+	s.login = &login.Config{Method: methods[c.Auth.Type], Users: s.users, Timeout: c.Timeouts.ClientLogin}
+	if c.TLS.SSLMode == config.SSLDisable {
+		return nil
+	}
+	mode, err := login.ParseTLSMode(string(c.TLS.SSLMode))
+	if err != nil {
+		return err
+	}
+	certificate, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
+	if err != nil {
+		return fmt.Errorf("load certificate shown to clients: %w", err)
+	}
+	s.login.TLS = &login.TLS{
+		Mode:        mode,
+		Certificate: func() *tls.Certificate { return &certificate },
+		MinVersion:  tlsVersions[c.TLS.MinVersion],
+	}
+	if c.TLS.CA != "" {
+		if s.login.TLS.ClientCAs, err = readRoots(c.TLS.CA); err != nil {
+			return fmt.Errorf("load certificate authority of clients: %w", err)
+		}
+	}
+	return nil
+}
+
+var tlsVersions = map[config.TLSVersion]uint16{config.TLS12: tls.VersionTLS12, config.TLS13: tls.VersionTLS13}
+
+var errNoRoots = errors.New("the file holds no certificate")
+
+func readRoots(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: %w", path, errNoRoots)
+	}
+	return roots, nil
+}

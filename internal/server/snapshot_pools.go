@@ -1,0 +1,202 @@
+package server
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/relay"
+	"github.com/usher-pg/usher/internal/status"
+	engine "github.com/usher-pg/usher/pool"
+)
+
+// sorted is every route, in the order of their names.
+func (rs *routes) sorted() []*route {
+	all := rs.all("")
+	slices.SortFunc(all, func(a, b *route) int {
+		return cmp.Or(cmp.Compare(a.key.database, b.key.database), cmp.Compare(a.key.user, b.key.user))
+	})
+	return all
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func (g *gathering) pools(shot *status.Snapshot) {
+	shot.Pools = make([]status.Pool, 0, len(g.routes))
+	for _, r := range g.routes {
+		if v := g.views[r.pool]; v != nil { // else it was taken out meanwhile
+			shot.Pools = append(shot.Pools, g.pool(r, v))
+		}
+	}
+	shot.Budgets = g.server.routes.budgetViews()
+}
+
+func (g *gathering) pool(r *route, v *relay.PoolView) status.Pool {
+	stat, o := r.pool.Stat(), g.server.orders
+	p := status.Pool{
+		Name:     r.key.database,
+		Database: r.key.database,
+		User:     r.pool.User(),
+		Mode:     r.pool.Mode().String(),
+		Clients:  clientCounts(v, r.pool.Held()),
+		Servers:  serverCounts(v, &stat),
+		MaxWait:  stat.OldestWait,
+		Paused:   o.paused(r.key.database),
+		Disabled: o.isDisabled(r.key.database),
+
+		Min:         stat.Min,
+		Max:         stat.Max,
+		Target:      stat.Target,
+		Reserve:     stat.Reserve,
+		ReserveUsed: stat.ReserveBusy,
+		Budget:      limitOf(r.budget),
+
+		Opened:     stat.Opens - stat.OpenFailures - uint64(stat.Opening),
+		OpenFailed: stat.OpenFailures,
+		Pinned:     v.Pinned,
+		Service:    status.DistributionOf(stat.Service),
+	}
+	for reason, n := range stat.Closed {
+		p.Closed = append(p.Closed, status.Count{Reason: engine.CloseReason(reason).String(), Count: n})
+	}
+	for reason, n := range stat.Refused {
+		p.Refused = append(p.Refused, status.Count{Reason: engine.Reason(reason).String(), Count: n})
+	}
+	for _, reason := range sortedKeys(v.Pins) {
+		p.Pins = append(p.Pins, status.Count{Reason: reason, Count: v.Pins[reason]})
+	}
+	for lane := range engine.Lane(engine.Lanes) {
+		p.Emergencies += stat.Emergencies[lane]
+		p.Lanes = append(p.Lanes, status.Lane{
+			Name:        lane.String(),
+			Waiting:     stat.Waiting[lane],
+			Requests:    stat.Arrived[lane],
+			Cancelled:   stat.Cancelled[lane],
+			Emergencies: stat.Emergencies[lane],
+			Acquisition: status.DistributionOf(&stat.Acquisition[lane]),
+		})
+	}
+	if err := r.pool.LastError(); err != nil {
+		p.LastError, p.Failing = err.Error(), stat.Open == 0
+	}
+	return p
+}
+
+func clientCounts(v *relay.PoolView, held bool) status.ClientCounts {
+	c := status.ClientCounts{Idle: v.Clients["idle"], Linked: v.Clients["linked"]}
+	if held {
+		c.Held = v.Clients["waiting"]
+	} else {
+		c.Waiting = v.Clients["waiting"]
+	}
+	return c
+}
+
+func serverCounts(v *relay.PoolView, stat *engine.Stat) status.ServerCounts {
+	return status.ServerCounts{
+		Active:        v.Servers["linked"],
+		BeingCanceled: v.Servers["cancelling"],
+		Idle:          v.Servers["idle"],
+		Tested:        v.Servers["resetting"],
+		Login:         stat.Opening,
+	}
+}
+
+func limitOf(b *engine.Budget) int {
+	if n := b.Max(); n < unlimited {
+		return n
+	}
+	return 0
+}
+
+// budgetViews are the budgets of the database servers in use.
+func (rs *routes) budgetViews() []status.Budget {
+	rs.mutex.Lock()
+	defer rs.mutex.Unlock()
+	var list []status.Budget
+	for _, server := range sortedKeys(rs.budgets) {
+		b := rs.budgets[server]
+		list = append(list, status.Budget{Server: server, Limit: limitOf(b), Used: b.InUse()})
+	}
+	return list
+}
+
+// databaseNames are those of the configuration and those that the fallback serves now.
+func (g *gathering) databaseNames() []string {
+	names := map[string]struct{}{}
+	for name := range g.server.settings.Load().config.Pools {
+		names[name] = struct{}{}
+	}
+	for _, r := range g.routes {
+		names[r.key.database] = struct{}{}
+	}
+	return sortedKeys(names)
+}
+
+func (g *gathering) databases(shot *status.Snapshot) {
+	c := g.server.settings.Load().config
+	clients, servers := map[string]int{}, map[string]int{}
+	for _, r := range g.routes {
+		stat := r.pool.Stat()
+		clients[r.key.database] += r.pool.Seated()
+		servers[r.key.database] += stat.Open + stat.Opening
+	}
+	for _, name := range g.databaseNames() {
+		p, ok := c.Pool(name)
+		if !ok {
+			continue // taken out meanwhile
+		}
+		_, own := c.Pools[name]
+		d := describe(&p)
+		d.FromFallback = !own
+		d.CurrentClients, d.CurrentServers = clients[name], servers[name]
+		d.Paused, d.Disabled = g.server.orders.paused(name), g.server.orders.isDisabled(name)
+		shot.Databases = append(shot.Databases, d)
+	}
+}
+
+// describe is what the configuration says about a database.
+func describe(p *config.Pool) status.Database {
+	return status.Database{
+		Name:                  p.Name,
+		Host:                  p.Target.Host,
+		Port:                  p.Target.Port,
+		ServerDatabase:        p.Target.Database,
+		ForceUser:             p.User,
+		PoolSize:              p.Size.Max,
+		MinPoolSize:           p.Size.Min,
+		ReservePoolSize:       p.Size.Reserve,
+		ServerLifetime:        p.Timeouts.ServerLifetime,
+		PoolMode:              string(p.Mode),
+		ServerTLSMode:         string(p.TLS.SSLMode),
+		DefaultLane:           engine.Normal.String(),
+		QueueTimeout:          p.Timeouts.QueryWait,
+		AcquisitionObjective:  p.Lanes.AcquireSLO,
+		PreparedStatementsMax: p.PreparedStatements,
+	}
+}
+
+// userNames are the users in whose name there are pools.
+func (g *gathering) userNames() []string {
+	names := map[string]struct{}{}
+	for _, r := range g.routes {
+		names[r.pool.User()] = struct{}{}
+	}
+	return sortedKeys(names)
+}
+
+func (g *gathering) users(shot *status.Snapshot) {
+	byName := map[string]*status.User{}
+	for _, name := range g.userNames() {
+		byName[name] = &status.User{Name: name, PoolSize: -1, ReservePoolSize: -1}
+	}
+	for _, r := range g.routes {
+		u, stat := byName[r.pool.User()], r.pool.Stat()
+		u.CurrentClients += r.pool.Seated()
+		u.CurrentServers += stat.Open + stat.Opening
+	}
+	for _, name := range sortedKeys(byName) {
+		shot.Users = append(shot.Users, *byName[name])
+	}
+}
