@@ -52,7 +52,9 @@ func (s *server) arrive() {
 	}
 	if err != nil {
 		s.broken(err)
+		return
 	}
+	s.lookInside()
 }
 
 // retire closes an idle server connection that the engine has already let go.

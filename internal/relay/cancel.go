@@ -49,7 +49,7 @@ func (s *slots) client(slot uint32) *client {
 func (c *client) cancel(done func()) {
 	s := c.server
 	switch {
-	case c.place == clientWaiting, s != nil && s.task != taskNone && s.replies.count == 0:
+	case c.place == clientWaiting, s != nil && s.task == taskReplay && len(c.stash) > 0:
 		if s == nil {
 			c.part(false)
 			c.become(clientIdle)

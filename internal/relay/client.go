@@ -34,13 +34,12 @@ type client struct {
 	stale       bool // was told that a statement's result type has changed
 	replicating bool // its server connection is its own
 
-	since      time.Duration // when the request under way was read
-	seated     time.Duration // when it logged in
-	last       time.Duration // when it last finished something; for the idle timeout
-	pinnings   uint32
-	remote     net.Addr
-	local      net.Addr
-	tlsVersion string
+	since    time.Duration // when the request under way was read
+	seated   time.Duration // when it logged in
+	last     time.Duration // when it last finished something; for the idle timeout
+	pinnings uint32
+	remote   net.Addr
+	local    net.Addr
 }
 
 // refusal says what is skipped of a request that was refused before a server saw it.
@@ -64,6 +63,7 @@ func (c *client) ready(event reactor.Event) {
 		c.drained()
 	}
 	if event&(reactor.Readable|reactor.Hangup) != 0 && c.fd >= 0 && c.pauses == 0 {
+		c.woken()
 		c.input()
 	}
 	c.check()
@@ -127,15 +127,13 @@ func (c *client) resume() {
 	if c.pauses&pauseStash != 0 && len(c.stash) < stashMax {
 		c.unpause(pauseStash)
 	}
-	if c.secure != nil && c.pauses == 0 {
-		c.input() // TLS may hold what no poller reports
-	}
 }
 
 // process feeds input and keeps what could not be processed.
 func (c *client) process(buf []byte) {
 	done := c.feed(buf)
-	if c.fd < 0 {
+	c.stats().Received += uint64(done)
+	if c.fd < 0 || c.place == clientClosing {
 		return
 	}
 	c.settle(buf, done)
@@ -160,7 +158,6 @@ func (c *client) tell(e *pgerr.Error) {
 // fail refuses the request at the head of the client's input, and keeps the client. The request's messages are thrown
 // away: one Query or FunctionCall, or an extended batch up to its Sync, exactly as PostgreSQL skips after an error.
 func (c *client) fail(e *pgerr.Error) {
-	c.pool.refused(c.loop)
 	if e.Row.Severity == pgerr.SeverityFatal {
 		c.end(e)
 		return

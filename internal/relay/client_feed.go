@@ -24,7 +24,7 @@ func (c *client) feed(buf []byte) int {
 	} else {
 		f.discard()
 	}
-	if f.unbound != nil { // its Bind may come in a later batch
+	if f.unbound != nil && c.server != nil { // its Bind may come in a later batch
 		parse := f.unbound
 		f.unbound = nil
 		c.keepUnnamed(parse)

@@ -89,8 +89,27 @@ func (c *conn) pause(why pause) {
 }
 
 func (c *conn) unpause(why pause) {
+	if c.pauses&why == 0 {
+		return
+	}
 	c.pauses &^= why
 	c.look()
+	c.lookInside()
+}
+
+// lookInside makes sure that what TLS has read already, and no poller reports, is looked at.
+func (c *conn) lookInside() {
+	if c.secure != nil && c.pauses == 0 && c.fd >= 0 {
+		l, token := c.loop, c.token
+		l.reactor.Post(func() { l.Ready(token, reactor.Readable) })
+	}
+}
+
+// woken notes that the poller has reported something to read.
+func (c *conn) woken() {
+	if c.secure != nil {
+		c.secure.carrier.Wake()
+	}
 }
 
 // pending is how many bytes wait for the descriptor to take them.

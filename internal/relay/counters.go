@@ -1,23 +1,15 @@
 package relay
 
-import "time"
+import (
+	"time"
 
-// counters are a pool's totals on one loop; only that loop touches them.
+	"github.com/usher-pg/usher/internal/session"
+)
+
+// counters are a pool's totals on one loop. Only that loop touches them.
 type counters struct {
-	Assignments  uint64
-	Transactions uint64
-	Queries      uint64
-	Received     uint64 // bytes from clients
-	Sent         uint64 // bytes to clients
-	InTransact   time.Duration
-	InQuery      time.Duration
-	Waited       time.Duration
-	ClientParses uint64
-	ServerParses uint64
-	Binds        uint64
-	Logins       uint64
-	Refused      uint64
-	Pinned       uint64
+	Counters
+	pinned map[session.PinReason]uint64
 }
 
 func (c *client) stats() *counters { return c.loop.counters(c.pool) }
@@ -37,5 +29,36 @@ func (t *counters) ended(s *server) {
 	if s.status == idleStatus {
 		t.Transactions++
 		t.InTransact += now - s.entered
+	}
+}
+
+// pin counts a client that has been pinned.
+func (t *counters) pin(reasons session.PinReasons) {
+	if t.pinned == nil {
+		t.pinned = map[session.PinReason]uint64{}
+	}
+	for _, reason := range session.AllPinReasons() {
+		if reasons.Has(reason) {
+			t.pinned[reason]++
+		}
+	}
+}
+
+func (t *counters) addTo(v *PoolView) {
+	c := &v.Counters
+	c.Assignments += t.Assignments
+	c.Transactions += t.Transactions
+	c.Queries += t.Queries
+	c.Received += t.Received
+	c.Sent += t.Sent
+	c.InTransact += t.InTransact
+	c.InQuery += t.InQuery
+	c.Waited += t.Waited
+	c.ClientParses += t.ClientParses
+	c.ServerParses += t.ServerParses
+	c.Binds += t.Binds
+	c.Logins += t.Logins
+	for reason, n := range t.pinned {
+		v.Pins[reason.String()] += n
 	}
 }

@@ -14,7 +14,7 @@ type flow struct {
 // flowKept is how large a flow's own buffer may stay.
 const flowKept = 4 * scratchLen
 
-func (f *flow) begin(buf []byte) { f.buf, f.start, f.pos = buf, 0, 0 }
+func (f *flow) begin(buf []byte) { f.buf, f.start, f.pos, f.unbound = buf, 0, 0, nil }
 
 // keep lets n more bytes go as they are.
 func (f *flow) keep(n int) { f.pos += n }

@@ -91,6 +91,9 @@ func (s *server) abandoned(c *client, polite bool) {
 	s.soiled = c.tracker.Pins() != 0 || c.tracker.Unsettled() || s.probeDue || c.pool.rules().Mode == ModeSession
 	s.began, s.probeDue = s.loop.now, false
 	switch {
+	case s.alone():
+		s.write(terminate)
+		s.leave(nil)
 	case c.left > 0 && !c.dropping, s.batch, s.copying, s.skipping, s.task != taskNone:
 		// Half a message, or a batch whose Sync only the client may send: a Sync of ours would commit what it began.
 		s.leave(nil)
@@ -108,7 +111,7 @@ func (s *server) abandoned(c *client, polite bool) {
 func (s *server) clean() {
 	s.orphan = false
 	switch {
-	case s.soiled:
+	case s.soiled && s.resetQuery() != "":
 		s.soiled = false
 		s.reset()
 	case s.status != idleStatus:

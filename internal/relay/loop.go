@@ -2,6 +2,7 @@ package relay
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,6 +80,15 @@ func (s *slots) take() (reactor.Token, bool) {
 	return tokenOf(i, s.slots[i].uses), true
 }
 
+// reserve is take with an error.
+func (l *loop) reserve() (reactor.Token, error) {
+	token, ok := l.slots.take()
+	if !ok {
+		return 0, errNoSlot
+	}
+	return token, nil
+}
+
 func tokenOf(slot, uses uint32) reactor.Token { return reactor.Token(uses)<<32 | reactor.Token(slot) }
 
 // put seats a conn in its slot.
@@ -147,6 +157,7 @@ func (l *loop) Turn() time.Duration {
 		}
 		sleep = min(sleep, p.engine.Due()-l.now)
 	}
+	l.pools = slices.DeleteFunc(l.pools, func(p *Pool) bool { return p.removed.Load() && p.Stat().Open == 0 })
 	l.deliver()
 	if l.now >= l.nextScan {
 		l.nextScan = l.now + longestSleep

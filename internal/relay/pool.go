@@ -64,6 +64,8 @@ type Pool struct {
 	counters []counters    // by loop
 	next     atomic.Uint32 // loop the next server connection goes to
 	clients  atomic.Int64
+	removed  atomic.Bool
+	held     atomic.Bool // by Pause, Hold or Kill
 
 	// mutex guards what opening server connections has taught.
 	mutex  sync.Mutex
@@ -148,6 +150,9 @@ func (p *Pool) open(l *loop, n int) {
 // lost tells the engine that a server connection is gone. An idle one may have been granted to somebody already, who
 // will find out.
 func (p *Pool) lost(s *server, was serverPlace) {
+	if s.alone() {
+		return
+	}
 	now := s.loop.now
 	if was == serverIdle {
 		open, _ := p.engine.DiscardIdle(s.resource, now)
@@ -261,6 +266,3 @@ func (p *Pool) explain(err error, wait time.Duration) *pgerr.Error {
 	}
 	return e
 }
-
-// refused counts a refusal.
-func (p *Pool) refused(l *loop) { p.counters[l.index].Refused++ }

@@ -30,6 +30,7 @@ func (c *client) parse(f *flow, length int) bool {
 		return false
 	}
 	s.batch = true
+	c.stats().ClientParses++
 	switch {
 	case s.cache == nil:
 		return c.parsePlain(f, length)

@@ -106,6 +106,7 @@ func (c *client) sit() {
 	l.now = l.reactor.Now()
 	c.seated, c.last = l.now, l.now
 	c.waiter.Owner = c
+	c.stats().Logins++
 	l.slots.put(c.token, c, nil)
 	l.clients[clientNew]++
 	c.become(clientIdle)
@@ -114,5 +115,6 @@ func (c *client) sit() {
 		return
 	}
 	c.resume() // what came with the login
+	c.lookInside()
 	l.deliver()
 }

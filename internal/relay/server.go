@@ -74,6 +74,7 @@ func (s *server) ready(event reactor.Event) {
 		s.client.unpause(pauseUnsent)
 	}
 	if event&(reactor.Readable|reactor.Hangup) != 0 && s.fd >= 0 && s.pauses == 0 {
+		s.woken()
 		s.input()
 	}
 	s.check()
@@ -117,6 +118,9 @@ func (s *server) process(buf []byte) {
 	done := s.feed(buf)
 	if s.fd < 0 {
 		return
+	}
+	if s.client != nil {
+		s.client.stats().Sent += uint64(done)
 	}
 	s.settle(buf, done)
 	c := s.client

@@ -145,7 +145,15 @@ func (s *server) reset() {
 	if s.status != idleStatus {
 		queries = append(queries, "ROLLBACK")
 	}
-	s.begin(taskReset, s.base, append(queries, "DISCARD ALL")...)
+	s.begin(taskReset, s.base, append(queries, s.resetQuery())...)
+}
+
+// resetQuery is what cleans the session: always all of it where usher itself decides, else as configured.
+func (s *server) resetQuery() string {
+	if rules := s.pool.rules(); rules.Mode == ModeSession {
+		return rules.ResetQuery
+	}
+	return "DISCARD ALL"
 }
 
 // rollback ends the transaction a client left open, and nothing else.

@@ -91,7 +91,7 @@ func (s *server) probed(x exchange) {
 	}
 	if before == 0 && c.tracker.Pins() != 0 {
 		c.pinnings++
-		c.stats().Pinned++
+		c.stats().pin(c.tracker.Pins())
 		s.loop.relay.log.Debug("client pinned", "client", c.id, "pool", s.pool.name, "reason", c.tracker.Pins().String())
 	}
 	s.goOn()

@@ -9,7 +9,7 @@ import (
 func QueryText(body []byte) ([]byte, error) {
 	text, rest, ok := cutString(body)
 	if !ok || len(rest) != 0 {
-		return nil, fmt.Errorf("Query: %w", ErrTruncated)
+		return nil, fmt.Errorf("message Query: %w", ErrTruncated)
 	}
 	return text, nil
 }
@@ -19,14 +19,14 @@ func QueryText(body []byte) ([]byte, error) {
 func ParseParts(body []byte) (name, text, types []byte, err error) {
 	name, rest, ok := cutString(body)
 	if !ok {
-		return nil, nil, nil, fmt.Errorf("Parse: statement name: %w", ErrTruncated)
+		return nil, nil, nil, fmt.Errorf("message Parse: statement name: %w", ErrTruncated)
 	}
 	text, types, ok = cutString(rest)
 	if !ok {
-		return nil, nil, nil, fmt.Errorf("Parse: query text: %w", ErrTruncated)
+		return nil, nil, nil, fmt.Errorf("message Parse: query text: %w", ErrTruncated)
 	}
 	if len(types) < 2 || len(types) != 2+4*int(binary.BigEndian.Uint16(types)) {
-		return nil, nil, nil, fmt.Errorf("Parse: parameter types: %w", ErrTruncated)
+		return nil, nil, nil, fmt.Errorf("message Parse: parameter types: %w", ErrTruncated)
 	}
 	return name, text, types, nil
 }
@@ -35,11 +35,11 @@ func ParseParts(body []byte) (name, text, types []byte, err error) {
 func BindParts(body []byte) (portal, statement, rest []byte, err error) {
 	portal, rest, ok := cutString(body)
 	if !ok {
-		return nil, nil, nil, fmt.Errorf("Bind: portal name: %w", ErrTruncated)
+		return nil, nil, nil, fmt.Errorf("message Bind: portal name: %w", ErrTruncated)
 	}
 	statement, rest, ok = cutString(rest)
 	if !ok {
-		return nil, nil, nil, fmt.Errorf("Bind: statement name: %w", ErrTruncated)
+		return nil, nil, nil, fmt.Errorf("message Bind: statement name: %w", ErrTruncated)
 	}
 	return portal, statement, rest, nil
 }
@@ -47,14 +47,14 @@ func BindParts(body []byte) (portal, statement, rest []byte, err error) {
 // Target splits a Describe or Close body: KindStatement or KindPortal, and the name.
 func Target(body []byte) (kind byte, name []byte, err error) {
 	if len(body) < 2 {
-		return 0, nil, fmt.Errorf("Describe or Close: %w", ErrTruncated)
+		return 0, nil, fmt.Errorf("message Describe or Close: %w", ErrTruncated)
 	}
 	name, rest, ok := cutString(body[1:])
 	if !ok || len(rest) != 0 {
-		return 0, nil, fmt.Errorf("Describe or Close: name: %w", ErrTruncated)
+		return 0, nil, fmt.Errorf("message Describe or Close: name: %w", ErrTruncated)
 	}
 	if body[0] != KindStatement && body[0] != KindPortal {
-		return 0, nil, fmt.Errorf("Describe or Close: kind %v, expected 'S' or 'P'", Type(body[0]))
+		return 0, nil, fmt.Errorf("message Describe or Close: kind %v, expected 'S' or 'P'", Type(body[0]))
 	}
 	return body[0], name, nil
 }

@@ -50,11 +50,11 @@ func ErrorFieldValue(body []byte, field ErrorField) []byte {
 func StatusParam(body []byte) (name, value []byte, err error) {
 	name, rest, ok := cutString(body)
 	if !ok {
-		return nil, nil, fmt.Errorf("ParameterStatus: name: %w", ErrTruncated)
+		return nil, nil, fmt.Errorf("message ParameterStatus: name: %w", ErrTruncated)
 	}
 	value, rest, ok = cutString(rest)
 	if !ok || len(rest) != 0 {
-		return nil, nil, fmt.Errorf("ParameterStatus: value: %w", ErrTruncated)
+		return nil, nil, fmt.Errorf("message ParameterStatus: value: %w", ErrTruncated)
 	}
 	return name, value, nil
 }
@@ -68,7 +68,7 @@ func Tag(body []byte) []byte {
 // KeyData splits a BackendKeyData body.
 func KeyData(body []byte) (processID uint32, secret []byte, err error) {
 	if n := len(body) - 4; n < MinCancelKeyLen || n > MaxCancelKeyLen {
-		return 0, nil, fmt.Errorf("BackendKeyData: key of %d bytes: %w", n, ErrLength)
+		return 0, nil, fmt.Errorf("message BackendKeyData: key of %d bytes: %w", n, ErrLength)
 	}
 	return binary.BigEndian.Uint32(body), body[4:], nil
 }
@@ -76,13 +76,13 @@ func KeyData(body []byte) (processID uint32, secret []byte, err error) {
 // RowColumns splits a DataRow body into its columns, appended to dst; NULL is nil.
 func RowColumns(dst [][]byte, body []byte) ([][]byte, error) {
 	if len(body) < 2 {
-		return dst, fmt.Errorf("DataRow: %w", ErrTruncated)
+		return dst, fmt.Errorf("message DataRow: %w", ErrTruncated)
 	}
 	n := int(binary.BigEndian.Uint16(body))
 	body = body[2:]
 	for range n {
 		if len(body) < 4 {
-			return dst, fmt.Errorf("DataRow: column length: %w", ErrTruncated)
+			return dst, fmt.Errorf("message DataRow: column length: %w", ErrTruncated)
 		}
 		size := int(int32(binary.BigEndian.Uint32(body)))
 		body = body[4:]
@@ -91,13 +91,13 @@ func RowColumns(dst [][]byte, body []byte) ([][]byte, error) {
 			continue
 		}
 		if size > len(body) {
-			return dst, fmt.Errorf("DataRow: column: %w", ErrTruncated)
+			return dst, fmt.Errorf("message DataRow: column: %w", ErrTruncated)
 		}
 		dst = append(dst, body[:size:size])
 		body = body[size:]
 	}
 	if len(body) != 0 {
-		return dst, fmt.Errorf("DataRow: %d bytes too many: %w", len(body), ErrLength)
+		return dst, fmt.Errorf("message DataRow: %d bytes too many: %w", len(body), ErrLength)
 	}
 	return dst, nil
 }
