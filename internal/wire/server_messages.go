@@ -32,7 +32,7 @@ const (
 // ErrorFieldValue is the value of a field of an ErrorResponse or NoticeResponse body. An absent field is nil:
 // no field is certain to be there (PgBouncer's CVE-2026-6666).
 func ErrorFieldValue(body []byte, field ErrorField) []byte {
-	for len(body) > 1 {
+	for len(body) > 1 && body[0] != 0 {
 		kind := body[0]
 		value, rest, ok := cutString(body[1:])
 		if !ok {
@@ -86,11 +86,11 @@ func RowColumns(dst [][]byte, body []byte) ([][]byte, error) {
 		}
 		size := int(int32(binary.BigEndian.Uint32(body)))
 		body = body[4:]
-		if size < 0 {
+		if size == -1 {
 			dst = append(dst, nil)
 			continue
 		}
-		if size > len(body) {
+		if size < 0 || size > len(body) {
 			return dst, fmt.Errorf("message DataRow: column: %w", ErrTruncated)
 		}
 		dst = append(dst, body[:size:size])
