@@ -1,9 +1,7 @@
 package auth
 
-import (
-	"testing"
+import ( "testing"
 
-	"go.uber.org/goleak"
-)
+	"go.uber.org/goleak" )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
