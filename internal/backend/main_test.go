@@ -2,8 +2,10 @@
 
 package backend
 
-import ( "testing"
+import (
+	"testing"
 
-	"go.uber.org/goleak" )
+	"go.uber.org/goleak"
+)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

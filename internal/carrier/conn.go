@@ -1,94 +1,223 @@
 package carrier
 
-import ( "fmt" "io" "net" "os" "sync" "time"
+import (
+	"fmt"
+	"io"
+	"net"
+	"time"
 
-	"golang.org/x/sys/unix" )
+	"golang.org/x/sys/unix"
+)
 
-// ErrWouldBlock is what Read returns in loop mode when nothing can be read now. var ErrWouldBlock net.Error =
-wouldBlockError{}
+// ErrWouldBlock is what Read returns in loop mode when nothing can be read now.
+var ErrWouldBlock net.Error = wouldBlockError{}
 
 type wouldBlockError struct{}
 
-func (wouldBlockError) Error() string   { return "read would block" } func (wouldBlockError) Timeout() bool   { return
-true } func (wouldBlockError) Temporary() bool { return true }
+func (wouldBlockError) Error() string   { return "read would block" }
+func (wouldBlockError) Timeout() bool   { return true }
+func (wouldBlockError) Temporary() bool { return true }
 
-// Conn is a net.Conn that begins on a goroutine and ends in an event loop. See the package comment. type Conn struct
-{ mode   mode fd     int // -1 unless the mode is accepted or loop local  net.Addr remote net.Addr
-
-	// mutex guards waiter and deadline. Only the owner changes waiter, so only Interrupt needs it to read it. mutex
-	sync.Mutex waiter   waiter    // in goroutine mode deadline time.Time // set last, for when there is a waiter
+// Conn is a net.Conn that begins on a goroutine and ends in an event loop. See the package comment.
+type Conn struct {
+	nc     net.Conn // nil once detached
+	fd     int      // -1 until detached, and when closed
+	local  net.Addr
+	remote net.Addr
 
 	early []byte // bytes given back with Unread, to be read first
 
-	queue    queue // what Write could not send, loop mode only writeErr error // the first error of a write; a stream
-	with a hole in it is over
+	queue    queue // what Write could not send, loop mode only
+	writeErr error // the first error of a write; a stream with a hole in it is over
 
-	woken   bool // Wake is in use drained bool // a read since the last Wake was short: the socket has nothing more }
+	woken   bool // Wake is in use
+	drained bool // a read since the last Wake was short: the socket has nothing more
+}
 
-// waiter is what can wait for a socket: a net.Conn, or an *os.File made of a descriptor. type waiter interface {
-io.ReadWriteCloser SetDeadline(time.Time) error SetReadDeadline(time.Time) error SetWriteDeadline(time.Time) error }
+// New is a Conn in goroutine mode over a TCP or unix connection, which it owns from now on.
+func New(nc net.Conn) *Conn {
+	return &Conn{nc: nc, fd: -1, local: nc.LocalAddr(), remote: nc.RemoteAddr()}
+}
 
-// New is a Conn in goroutine mode over a TCP or unix connection, which it owns from now on. func New(nc net.Conn)
-*Conn { return &Conn{mode: goroutine, waiter: nc, fd: -1, local: nc.LocalAddr(), remote: nc.RemoteAddr()} }
+// Unread gives bytes back: the next reads return them first. b is copied.
+func (c *Conn) Unread(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	early := make([]byte, 0, len(b)+len(c.early))
+	c.early = append(append(early, b...), c.early...)
+}
 
-// Accepted is a Conn in goroutine mode over a non-blocking descriptor, which it owns from now on. func Accepted(fd
-int, local, remote net.Addr) *Conn { return &Conn{mode: accepted, fd: fd, local: local, remote: remote} }
+// Buffered is the number of bytes that Unread gave back and nobody has read yet. No poller reports them.
+func (c *Conn) Buffered() int { return len(c.early) }
 
-// Unread gives bytes back: the next reads return them first. b is copied. func (c *Conn) Unread(b []byte) { if len(b)
-== 0 { return } early := make([]byte, 0, len(b)+len(c.early)) c.early = append(append(early, b...), c.early...) }
+// Read reads into p. In loop mode it never blocks: it returns ErrWouldBlock when there is nothing to read.
+func (c *Conn) Read(p []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(p, c.early)
+		c.early = c.early[n:]
+		if len(c.early) == 0 {
+			c.early = nil
+		}
+		return n, nil
+	}
+	if c.nc != nil {
+		return c.nc.Read(p)
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if c.fd < 0 {
+		return 0, net.ErrClosed
+	}
+	if c.woken && c.drained {
+		return 0, ErrWouldBlock
+	}
+	return c.readDescriptor(p)
+}
 
-// Buffered is the number of bytes that Unread gave back and nobody has read yet. No poller reports them. func (c
-*Conn) Buffered() int { return len(c.early) }
+func (c *Conn) readDescriptor(p []byte) (int, error) {
+	n, err := ignoringInterrupts(unix.Read, c.fd, p)
+	switch {
+	case err == unix.EAGAIN:
+		c.drained = true
+		return 0, ErrWouldBlock
+	case err != nil:
+		return 0, c.opError("read", err)
+	case n == 0:
+		return 0, io.EOF
+	}
+	c.drained = n < len(p)
+	return n, nil
+}
 
-// Read reads into p. In loop mode it never blocks: it returns ErrWouldBlock when there is nothing to read. func (c
-*Conn) Read(p []byte) (int, error) { if len(c.early) > 0 { n := copy(p, c.early) c.early = c.early[n:] if len(c.early)
-== 0 { c.early = nil } return n, nil } if len(p) == 0 { return 0, nil } switch c.mode { case goroutine: return
-c.waiter.Read(p) case accepted: return c.readAccepted(p) case closed: return 0, net.ErrClosed } if c.woken &&
-c.drained { return 0, ErrWouldBlock } return c.readDescriptor(p) }
+// Wake says that a level-triggered poller has reported the descriptor readable. A caller that uses it once
+// uses it at every event: a read that got less than it asked for has emptied the socket, so the reads after
+// it report ErrWouldBlock without asking the kernel, until the next Wake. It saves the reader of TLS records,
+// who must read until ErrWouldBlock, one system call an event.
+func (c *Conn) Wake() { c.woken, c.drained = true, false }
 
-func (c *Conn) readAccepted(p []byte) (int, error) { if c.late() { return 0, os.ErrDeadlineExceeded } n, err :=
-c.readDescriptor(p) if err != ErrWouldBlock { return n, err } if err := c.attach(); err != nil { return 0, err }
-return c.waiter.Read(p) }
+// Write writes p. In loop mode it neither blocks nor fails for want of room: what the socket does not take is
+// queued, and Pending says how much that is. Bytes behind queued ones are queued too.
+func (c *Conn) Write(p []byte) (int, error) {
+	if c.nc != nil {
+		return c.nc.Write(p)
+	}
+	if c.fd < 0 {
+		return 0, net.ErrClosed
+	}
+	if c.writeErr != nil {
+		return 0, c.writeErr
+	}
+	sent := 0
+	if c.queue.empty() {
+		n, err := c.send(p)
+		if err != nil {
+			return n, err
+		}
+		sent = n
+	}
+	if err := c.queue.push(p[sent:]); err != nil {
+		c.writeErr = err
+		return sent, err
+	}
+	return len(p), nil
+}
 
-func (c *Conn) readDescriptor(p []byte) (int, error) { n, err := ignoringInterrupts(unix.Read, c.fd, p) switch { case
-err == unix.EAGAIN: c.drained = true return 0, ErrWouldBlock case err != nil: return 0, c.opError("read", err) case n
-== 0: return 0, io.EOF } c.drained = n < len(p) return n, nil }
+// send writes as much of p as the socket takes.
+func (c *Conn) send(p []byte) (int, error) {
+	sent := 0
+	for sent < len(p) {
+		n, err := ignoringInterrupts(unix.Write, c.fd, p[sent:])
+		if err == unix.EAGAIN {
+			break
+		}
+		if err != nil {
+			c.writeErr = c.opError("write", err)
+			return sent, c.writeErr
+		}
+		sent += n
+	}
+	return sent, nil
+}
 
-// Wake says that a level-triggered poller has reported the descriptor readable. A caller that uses it once uses // it
-at every event: a read that got less than it asked for has emptied the socket, so the reads after it report //
-ErrWouldBlock without asking the kernel, until the next Wake. It saves the reader of TLS records, who must read //
-until ErrWouldBlock, one system call an event. func (c *Conn) Wake() { c.woken, c.drained = true, false }
+// Pending is the number of bytes queued for the socket. As long as it is not 0 the loop waits for the
+// descriptor to be writable, calls Flush then, and reads nothing more whose answer would be written here.
+func (c *Conn) Pending() int { return c.queue.len() }
 
-// Write writes p. In loop mode it neither blocks nor fails for want of room: what the socket does not take is //
-queued, and Pending says how much that is. Bytes behind queued ones are queued too. func (c *Conn) Write(p []byte)
-(int, error) { switch c.mode { case goroutine: return c.waiter.Write(p) case closed: return 0, net.ErrClosed } if
-c.writeErr != nil { return 0, c.writeErr } sent := 0 if c.queue.empty() { n, err := c.send(p) if err != nil { return
-n, err } sent = n } if c.mode == accepted && sent < len(p) { if err := c.attach(); err != nil { return sent, err } n,
-err := c.waiter.Write(p[sent:]) return sent + n, err } if err := c.queue.push(p[sent:]); err != nil { c.writeErr = err
-return sent, err } return len(p), nil }
+// Flush sends queued bytes. done is true when none are left.
+func (c *Conn) Flush() (done bool, err error) {
+	if c.writeErr != nil {
+		return false, c.writeErr
+	}
+	if c.queue.empty() {
+		return true, nil
+	}
+	if c.fd < 0 {
+		return false, net.ErrClosed
+	}
+	n, err := c.send(c.queue.bytes())
+	c.queue.pop(n)
+	return c.queue.empty(), err
+}
 
-// send writes as much of p as the socket takes. func (c *Conn) send(p []byte) (int, error) { sent := 0 for sent <
-len(p) { n, err := ignoringInterrupts(unix.Write, c.fd, p[sent:]) if err == unix.EAGAIN { break } if err != nil {
-c.writeErr = c.opError("write", err) return sent, c.writeErr } sent += n } return sent, nil }
+// Close closes the connection. What is still queued is lost; what was unread is forgotten.
+func (c *Conn) Close() error {
+	c.early = nil
+	c.queue.release()
+	if c.nc != nil {
+		return c.nc.Close()
+	}
+	if c.fd < 0 {
+		return net.ErrClosed
+	}
+	fd := c.fd
+	c.fd = -1
+	return unix.Close(fd)
+}
 
-// Pending is the number of bytes queued for the socket. As long as it is not 0 the loop waits for the descriptor //
-to be writable, calls Flush then, and reads nothing more whose answer would be written here. func (c *Conn) Pending()
-int { return c.queue.len() }
+// LocalAddr is the address of this side.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
 
-// Flush sends queued bytes. done is true when none are left. func (c *Conn) Flush() (done bool, err error) { if
-c.writeErr != nil { return false, c.writeErr } if c.queue.empty() { return true, nil } n, err :=
-c.send(c.queue.bytes()) c.queue.pop(n) return c.queue.empty(), err }
+// RemoteAddr is the address of the other side.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
-// Close closes the connection. What is still queued is lost; what was unread is forgotten. func (c *Conn) Close()
-error { c.early = nil c.queue.release() switch c.mode { case closed: return net.ErrClosed case goroutine: w :=
-c.waiter c.become(closed, -1, nil) return w.Close() } fd := c.fd c.become(closed, -1, nil) return unix.Close(fd) }
+// SetDeadline works in goroutine mode. In loop mode, where nothing blocks, it does nothing; the loop keeps
+// time.
+func (c *Conn) SetDeadline(t time.Time) error {
+	if c.nc != nil {
+		return c.nc.SetDeadline(t)
+	}
+	return nil
+}
 
-// LocalAddr is the address of this side. func (c *Conn) LocalAddr() net.Addr { return c.local }
+// SetReadDeadline is as SetDeadline.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	if c.nc != nil {
+		return c.nc.SetReadDeadline(t)
+	}
+	return nil
+}
 
-// RemoteAddr is the address of the other side. func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+// SetWriteDeadline is as SetDeadline. tls.Conn.Close calls it around its close_notify.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if c.nc != nil {
+		return c.nc.SetWriteDeadline(t)
+	}
+	return nil
+}
 
-// opError is deliberately no net.Error: ETIMEDOUT, by which keep-alive ends a connection, would count as //
-temporary. func (c *Conn) opError(op string, err error) error { return fmt.Errorf("%s %v: %w", op, c.remote, err) }
+// opError is deliberately no net.Error: ETIMEDOUT, by which keep-alive ends a connection, would count as
+// temporary.
+func (c *Conn) opError(op string, err error) error {
+	return fmt.Errorf("%s %v: %w", op, c.remote, err)
+}
 
-func ignoringInterrupts(call func(int, []byte) (int, error), fd int, p []byte) (int, error) { for { n, err := call(fd,
-p) if err != unix.EINTR { return n, err } } }
+func ignoringInterrupts(call func(int, []byte) (int, error), fd int, p []byte) (int, error) {
+	for {
+		n, err := call(fd, p)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}

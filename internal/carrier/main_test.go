@@ -1,7 +1,9 @@
 package carrier
 
-import ( "testing"
+import (
+	"testing"
 
-	"go.uber.org/goleak" )
+	"go.uber.org/goleak"
+)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

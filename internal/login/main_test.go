@@ -1,8 +1,9 @@
 package login
 
-import ( "os" "testing"
+import (
+	"testing"
 
-	"go.uber.org/goleak" )
+	"go.uber.org/goleak"
+)
 
-func TestMain(m *testing.M) { if crowd := os.Getenv(crowdVariable); crowd != "" { os.Exit(runCrowd(crowd)) }
-goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
