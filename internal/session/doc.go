@@ -43,9 +43,10 @@
 // result to [Tracker.Apply], which returns a [Changed] action. A probe that fails is reported by
 // [Tracker.ProbeFailed]. Then [Tracker.Pins] says whether the client may give its server connection back.
 //
-// To link a client: when server.settings != tracker.Settings(), send AppendDiff(nil, server.settings,
-// tracker.Settings()), pass ParameterStatus messages to the tracker (and on to the client), and on success set
-// server.settings = tracker.Synced(server.settings); on an error call tracker.SyncFailed().
+// Before the first statement of a transaction, whether the client has just been linked or is pinned: when
+// server.settings != tracker.Settings(), send AppendDiff(nil, server.settings, tracker.Settings()), pass ParameterStatus
+// messages to the tracker (and on to the client), and on success set server.settings = tracker.Synced(server.settings);
+// on an error call tracker.SyncFailed(). The tracker relies on it: it takes a transaction to begin with its settings.
 //
 // The rules are few. A SET whose text says everything (literal values, one statement or several without transaction
 // control) is applied when its transaction committed, and dropped when it was plainly rolled back. A reported

@@ -25,6 +25,7 @@ type live struct {
 	front    *pgproto3.Frontend
 	settings *Settings // what its session is set to
 	reported []wire.Param
+	close    func()
 }
 
 // connect opens a server connection, with startup parameters of its own.
@@ -47,8 +48,8 @@ func connect(t *testing.T, parameters ...wire.Param) *live {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = hijacked.Conn.Close() })
-	l := &live{t: t, front: hijacked.Frontend}
+	l := &live{t: t, front: hijacked.Frontend, close: func() { _ = hijacked.Conn.Close() }}
+	t.Cleanup(l.close)
 	for name, value := range hijacked.ParameterStatuses {
 		l.reported = append(l.reported, wire.Param{Name: name, Value: value})
 	}

@@ -105,6 +105,10 @@ func TestAnotherServerConnectionIsIndistinguishable(t *testing.T) {
 
 // begin lets a new client in, with startup parameters or without. Its server connections have different defaults.
 func (w *walker) begin() {
+	if w.here != nil {
+		w.here.close()
+		w.there.close()
+	}
 	w.here = connect(w.t, wire.Param{Name: "timezone", Value: "America/Lima"})
 	w.there = connect(w.t)
 	for _, l := range []*live{w.here, w.there} {
@@ -178,6 +182,7 @@ func (w *walker) compare() {
 	}
 	if w.tracker.Pins() != 0 {
 		if w.random.IntN(3) == 0 { // or else the walk gets stuck on one connection
+			w.here.sync(&w.tracker)
 			w.here.exchange(&w.tracker, []string{"DISCARD ALL"}, false)
 			w.log = append(w.log, "DISCARD ALL")
 			if pins := w.tracker.Pins() &^ (1 << PinLibrary); pins != 0 {

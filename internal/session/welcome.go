@@ -19,6 +19,8 @@ func Welcome(reported, startup []wire.Param) (settings *Settings, welcome []wire
 	for _, e := range own.all() {
 		if before, ok := base.get(e.name); ok && sameValue(e.name, e.text, before.text) {
 			continue
+		} else if ok && e.form == formValue {
+			e.text = spelled(e.name, e.text, before.text)
 		}
 		d.set(e)
 	}
