@@ -27,9 +27,11 @@ type client struct {
 
 	tracker session.Tracker     // what its session is set to, and what may have changed that
 	names   *prepared.Names     // its prepared statements; nil: none
+	shelved *prepared.Names     // those that a statement under way is to drop
 	unnamed *prepared.Statement // its unnamed one, as far as a later batch may need it
 	portal  *prepared.Statement // what the unnamed portal was bound to, if that may change the session
 
+	awaiting    bool // waits until all replies have come
 	large       bool // a Parse too long to be kept waits for its Bind: the server connection stays
 	stale       bool // was told that a statement's result type has changed
 	replicating bool // its server connection is its own

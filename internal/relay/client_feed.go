@@ -53,11 +53,7 @@ func (c *client) step(f *flow) bool {
 	}
 	switch {
 	case t == wire.Terminate:
-		if c.server != nil {
-			f.flush(&c.server.conn)
-		}
-		c.gone(nil)
-		return false
+		return c.terminate(f)
 	case c.refuse != refuseNothing:
 		c.drop(f, length)
 		c.refusedMessage(t)
@@ -66,6 +62,19 @@ func (c *client) step(f *flow) bool {
 		return c.stepUnlinked(f, t, length)
 	}
 	return c.stepLinked(f, t, length)
+}
+
+// terminate processes a Terminate. What was asked before it is answered first.
+func (c *client) terminate(f *flow) bool {
+	if s := c.server; s != nil {
+		f.flush(&s.conn)
+		if s.replies.count > 0 || s.task != taskNone {
+			c.pause(pauseLeaving)
+			return false
+		}
+	}
+	c.gone(nil)
+	return false
 }
 
 // judge refuses a message that no client may send or that is too long.
@@ -142,6 +151,13 @@ func (c *client) stepLinked(f *flow, t wire.Type, length int) bool {
 		c.pause(pauseReplies)
 		return false
 	}
+	if s.settings != c.tracker.Settings() && s.quietNow() {
+		// A client that stays on its server connection has reset something: it falls back to its own.
+		if s.replay(); s.task != taskNone {
+			f.flush(&s.conn)
+			return false
+		}
+	}
 	if s.skipping && t != wire.Sync {
 		c.drop(f, length) // the server would throw it away
 		return true
@@ -162,7 +178,7 @@ func (c *client) stepLinked(f *flow, t wire.Type, length int) bool {
 	case wire.FunctionCall:
 		s.expect(reply{expect: expectFunction})
 	case wire.CopyDone, wire.CopyFail:
-		s.copying = false
+		c.copyEnds()
 	}
 	c.forward(f, length)
 	return true
@@ -176,6 +192,15 @@ func (c *client) sync() {
 	}
 	s.expect(reply{expect: expectSync})
 	s.batch, s.skipping = false, false
+}
+
+// copyEnds notes a CopyDone or CopyFail. If the server has not asked for COPY data yet, it may be about to.
+func (c *client) copyEnds() {
+	s := c.server
+	if !s.copying && s.replies.count > 0 {
+		s.replies.push(reply{expect: expectCopyEnd, manner: faked})
+	}
+	s.copying = false
 }
 
 // query processes a Query.

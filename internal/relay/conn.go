@@ -44,6 +44,7 @@ const (
 	pauseStash                       // enough is read ahead
 	pauseReplies                     // too many replies are outstanding
 	pauseSuspended                   // SUSPEND
+	pauseLeaving                     // a Terminate waits for the answers to what was asked before it
 )
 
 // secure is a connection's TLS: crypto/tls above a carrier that never blocks.

@@ -46,6 +46,8 @@ func (c *client) deallocate(f *flow, length int, text []byte) bool {
 // appendFake makes up a reply.
 func appendFake(dst []byte, r reply, status byte) []byte {
 	switch r.expect {
+	case expectCopyEnd:
+		return dst
 	case expectParse:
 		return wire.AppendEmpty(dst, wire.ParseComplete)
 	case expectClose:
@@ -82,18 +84,50 @@ func (s *server) forget(r reply) {
 	switch r.expect {
 	case expectParse:
 		s.cache.Remove(r.statement)
-		if r.name != "" {
+		if r.name != "" && !r.taken {
 			s.client.names.Delete([]byte(r.name))
 		}
-		if r.statement == nil && r.manner == forwarded {
+		if r.statement == nil && r.manner == forwarded && r.name == "" {
 			s.unnamed = false
 			s.client.forgetUnnamed()
 		}
 	case expectClose:
-		if r.statement != nil {
+		switch {
+		case r.manner == faked && r.statement != nil:
+			s.client.restore(r)
+		case r.statement != nil:
 			s.cache.Restore(r.statement)
 		}
 	}
+}
+
+// restore gives the client a statement back whose Close the server has skipped.
+func (c *client) restore(r reply) {
+	again, err := c.intern(r.statement)
+	if err != nil {
+		return
+	}
+	_ = c.setName([]byte(r.name), again) // taken by a Parse that was skipped too: then that is forgotten next
+	again.Release()
+}
+
+// intern is the statement of the same text, types and path.
+func (c *client) intern(statement *prepared.Statement) (*prepared.Statement, error) {
+	parse := append(append([]byte(statement.Text()), 0), statement.Types()...)
+	return c.loop.relay.statements.Intern(parse, c.tracker.Settings().SearchPath())
+}
+
+// passError passes an ErrorResponse. If it names a statement by usher's name, it is made to say the client's.
+func (s *server) passError(f *flow, length int) {
+	head := s.replies.head()
+	if head.alias == "" || !whole(f, length) || !bytes.Contains(body(f, length), []byte(head.alias)) {
+		s.pass(f, length, false)
+		return
+	}
+	said := bytes.ReplaceAll(body(f, length), []byte(head.alias), []byte(head.name))
+	f.spill()
+	f.made = wire.AppendBody(f.made, wire.ErrorResponse, said)
+	s.pass(f, length, true)
 }
 
 // planChanged looks for PostgreSQL's "cached plan must not change result type". The text is in the server's language,

@@ -27,6 +27,7 @@ func (c *client) gone(err error) {
 	c.loop.slots.drop(c.token)
 	c.become(clientGone)
 	c.names.Clear()
+	c.shelved.Clear()
 	c.forgetUnnamed()
 	c.loop.relay.left(c)
 }

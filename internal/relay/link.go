@@ -57,7 +57,7 @@ func (c *client) link(s *server) {
 func (c *client) unlink() *server {
 	s := c.server
 	c.server, s.client = nil, nil
-	c.portal, c.large = nil, false
+	c.portal, c.large, c.awaiting = nil, false, false
 	s.unpause(pauseUnsent)
 	c.unpause(pauseUnsent | pauseReplies)
 	return s
@@ -75,10 +75,13 @@ func (c *client) unlink() *server {
 func (s *server) releasable() bool {
 	c := s.client
 	return s.left == 0 && len(s.stash) == 0 && c.left == 0 &&
-		s.replies.count == 0 && s.status == idleStatus &&
-		!s.batch && !s.skipping && !s.copying &&
-		s.task == taskNone &&
+		s.quietNow() &&
 		c.tracker.Pins() == 0 && !s.probeDue && !c.replicating && !c.large && c.pool.rules().Mode != ModeSession
+}
+
+// quietNow reports whether nothing is under way and no transaction open.
+func (s *server) quietNow() bool {
+	return s.replies.count == 0 && s.status == idleStatus && !s.batch && !s.skipping && !s.copying && s.task == taskNone
 }
 
 // release takes the server connection from its client and gives it back to the pool.

@@ -192,11 +192,22 @@ func (p *Pool) learn(params []wire.Param, err error) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if err == nil {
-		p.params = params
+		p.params = withoutName(params)
 	}
 	p.failed = err
 	close(p.told)
 	p.told = make(chan struct{})
+}
+
+// withoutName is what a server connection reported, but for usher's own name: a client that gives none has none.
+func withoutName(params []wire.Param) []wire.Param {
+	params = slices.Clone(params)
+	for i := range params {
+		if params[i].Name == "application_name" {
+			params[i].Value = ""
+		}
+	}
+	return params
 }
 
 // Parameters is what a server connection reports at its start, which a client must be told before there need be one for

@@ -124,11 +124,13 @@ func (c *client) parseNamed(f *flow, length int) bool {
 		err = c.setName(name, statement)
 	}
 	switch {
+	case errors.Is(err, prepared.ErrNameTaken) && s.replies.uncertain(name):
+		return c.awaitReplies()
 	case errors.Is(err, prepared.ErrNameTaken):
 		// The server is made to say it: this one is prepared already.
 		taken := c.names.Get(name)
 		s.prepare(f, taken)
-		s.parse(f, reply{expect: expectParse}, taken)
+		s.parse(f, reply{expect: expectParse, name: string(name), alias: taken.Name(), taken: true}, taken)
 	case err != nil:
 		c.end(pgerr.StatementLimit.With().WithDetail("%v", err))
 		return false
@@ -140,6 +142,13 @@ func (c *client) parseNamed(f *flow, length int) bool {
 	}
 	f.skip(length)
 	return true
+}
+
+// awaitReplies lets the client wait until all replies have come.
+func (c *client) awaitReplies() bool {
+	c.awaiting = true
+	c.pause(pauseReplies)
+	return false
 }
 
 func (c *client) setName(name []byte, statement *prepared.Statement) error {
@@ -198,10 +207,14 @@ func (c *client) statement(f *flow, name []byte) (statement *prepared.Statement,
 		s.prepare(f, statement)
 		return statement, statement.Name(), false
 	}
-	if len(name) == 0 || prepared.Internal(string(name)) {
-		return nil, noStatement, false
+	if len(name) == 0 {
+		// The server may have somebody else's.
+		f.spill()
+		f.made = wire.AppendTarget(f.made, wire.Close, wire.KindStatement, "")
+		s.expect(reply{expect: expectClose, manner: hidden})
+		return nil, "", true
 	}
-	return nil, "", true
+	return nil, noStatement, !prepared.Internal(string(name))
 }
 
 // named is the client's statement of a name. A client that was told that the statement's result type has changed gets
@@ -211,8 +224,7 @@ func (c *client) named(name []byte) *prepared.Statement {
 	if statement == nil || !c.stale || !statement.Retired() {
 		return statement
 	}
-	parse := append(append([]byte(statement.Text()), 0), statement.Types()...)
-	fresh, err := c.loop.relay.statements.Intern(parse, c.tracker.Settings().SearchPath())
+	fresh, err := c.intern(statement)
 	if err != nil {
 		return statement
 	}
@@ -238,11 +250,18 @@ func (c *client) bind(f *flow, length int) bool {
 		return false
 	}
 	s := c.server
+	if len(head.Statement) > 0 && s.cache != nil && c.names.Get(head.Statement) == nil && s.replies.uncertain(head.Statement) {
+		return c.awaitReplies()
+	}
 	s.batch = true
 	c.stats().Binds++
 	statement, as, same := c.statement(f, head.Statement)
 	c.bound(head.Portal, statement)
-	s.expect(reply{expect: expectBind, statement: statement})
+	r := reply{expect: expectBind, statement: statement}
+	if !same && statement == nil {
+		r.name, r.alias = string(head.Statement), as
+	}
+	s.expect(r)
 	if same {
 		c.forward(f, length)
 		return true
@@ -316,7 +335,11 @@ func (c *client) describe(f *flow, length int, kind byte, name []byte) {
 		statement, as, same = c.statement(f, name)
 		f.unbound = unbound // a Describe does not make the Bind unnecessary
 	}
-	c.server.expect(reply{expect: expectDescribe, statement: statement})
+	r := reply{expect: expectDescribe, statement: statement}
+	if !same && statement == nil {
+		r.name, r.alias = string(name), as
+	}
+	c.server.expect(r)
 	if same {
 		c.forward(f, length)
 		return
@@ -336,7 +359,7 @@ func (c *client) closeTarget(f *flow, length int, kind byte, name []byte) {
 		c.forward(f, length)
 		return
 	}
+	s.expect(reply{expect: expectClose, manner: faked, statement: c.names.Get(name), name: string(name)})
 	c.names.Delete(name)
-	s.expect(reply{expect: expectClose, manner: faked})
 	f.skip(length)
 }

@@ -14,6 +14,7 @@ const (
 	expectExecute                    // rows or COPY, then CommandComplete, EmptyQueryResponse or PortalSuspended
 	expectClose                      // CloseComplete
 	expectSync                       // ReadyForQuery
+	expectCopyEnd                    // nothing: CopyDone or CopyFail, sent before the server said that it wants COPY data
 )
 
 // manner says how a reply reaches the client.
@@ -30,7 +31,9 @@ type reply struct {
 	expect    expect
 	manner    manner
 	statement *prepared.Statement // that the message is about
-	name      string              // the client's, of a Parse
+	name      string              // what the client calls the statement
+	taken     bool                // the client has another statement of that name
+	alias     string              // what the server calls it, if an error may say so
 }
 
 // repliesMax bounds how far a client may pipeline: its input is not read beyond.
@@ -96,6 +99,33 @@ func (q *replies) removeSecond() {
 	if head.expect.endsReady() {
 		q.ready++
 	}
+}
+
+// copyBegins forgets the Syncs sent behind the request at the head, which turned out to be a COPY from the client: the
+// server ignores them. It reports whether the end of the COPY data has been sent already.
+func (q *replies) copyBegins() (ended bool) {
+	for q.count > 1 && q.at(1).expect == expectSync {
+		q.removeSecond()
+	}
+	if q.count > 1 && q.at(1).expect == expectCopyEnd {
+		q.removeSecond()
+		return true
+	}
+	return false
+}
+
+// uncertain reports whether what name stands for depends on replies to come: the last outstanding message about it is
+// part of a batch whose Sync has been sent, so that it may still fail without taking what follows with it.
+func (q *replies) uncertain(name []byte) bool {
+	synced := false
+	for i := q.count - 1; i >= 0; i-- {
+		r := q.at(i)
+		if r.name == string(name) {
+			return synced
+		}
+		synced = synced || r.expect == expectSync
+	}
+	return false
 }
 
 func (q *replies) full() bool { return q.count >= repliesMax }

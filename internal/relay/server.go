@@ -34,6 +34,7 @@ type server struct {
 	soiled   bool // the client that left may have left something behind
 	probeDue bool // the transaction that ended may have left something behind
 	unnamed  bool // the unnamed statement is the linked client's
+	clearing int  // statements under way that drop all prepared statements
 	doubt    bool // statements may be prepared on it that its cache has forgotten
 
 	settings *session.Settings // what its session is set to
@@ -137,8 +138,11 @@ func (s *server) process(buf []byte) {
 		s.probe()
 	case s.releasable():
 		s.release()
-	case c.pauses&pauseReplies != 0 && s.replies.count < repliesMax/2:
+	case c.pauses&pauseReplies != 0 && (s.replies.count == 0 || !c.awaiting && s.replies.count < repliesMax/2):
+		c.awaiting = false
 		c.unpause(pauseReplies)
+		c.resume()
+	case c.pauses&pauseLeaving != 0 && s.replies.count == 0:
 		c.resume()
 	}
 }

@@ -177,6 +177,9 @@ func (s *server) statementEnds() bool {
 		s.began = l.now
 	}
 	s.track()
+	if s.replies.count == 0 && (s.clearing > 0 || c.shelved != nil) {
+		s.unshelve()
+	}
 	if c.pool.rules().Mode == ModeStatement && s.status != idleStatus {
 		s.leaveDirty(pgerr.StatementMode.With())
 		return false
@@ -196,7 +199,7 @@ func (s *server) failed(f *flow, length int) bool {
 	s.planChanged(b)
 	wasCopying := s.copying
 	s.copying = false
-	s.pass(f, length, false)
+	s.passError(f, length)
 	if e := s.replies.head().expect; e == expectQuery || e == expectFunction {
 		return true
 	}
@@ -211,16 +214,13 @@ func (s *server) failed(f *flow, length int) bool {
 
 // copyBegins notes that the client is to send COPY data. The server ignores the Syncs it was sent behind the Execute.
 func (s *server) copyBegins(t wire.Type) {
-	s.copying = true
 	if t == wire.CopyBothResponse {
+		s.copying = true
 		s.client.replicating = true
 		return
 	}
-	if s.replies.head().expect != expectExecute {
-		return
+	s.copying = !s.replies.copyBegins()
+	if s.copying && s.replies.head().expect == expectExecute {
+		s.batch = true
 	}
-	for s.replies.count > 1 && s.replies.at(1).expect == expectSync {
-		s.replies.removeSecond()
-	}
-	s.batch = true
 }

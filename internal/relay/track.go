@@ -14,6 +14,10 @@ func (c *client) observe(f session.Finding, text []byte) {
 		// From here on nothing may count on what was prepared; whether it is gone shows when the statement completes.
 		s.cache.Clear()
 		s.doubt = true
+		s.clearing++
+		if c.shelved == nil {
+			c.shelved, c.names = c.names, nil
+		}
 	}
 }
 
@@ -22,9 +26,28 @@ func (s *server) tag(tag []byte) {
 	if !s.client.tracker.CommandTag(tag) || s.cache == nil {
 		return
 	}
-	s.cache.Clear()
+	c := s.client
+	if s.clearing == 0 { // nobody saw it coming
+		s.cache.Clear()
+		c.names.Clear()
+	} else {
+		s.clearing--
+	}
 	s.doubt = false
-	s.client.names.Clear()
+	c.shelved.Clear()
+	c.shelved = nil
+}
+
+// unshelve gives the client its statements back when what was to drop them has failed.
+func (s *server) unshelve() {
+	c := s.client
+	s.clearing = 0
+	if c.shelved != nil && c.names.Len() == 0 {
+		c.names.Clear()
+		c.names, c.shelved = c.shelved, nil
+	}
+	c.shelved.Clear()
+	c.shelved = nil
 }
 
 // parameter passes a ParameterStatus and notes it.
@@ -42,13 +65,31 @@ func (s *server) parameter(f *flow, length int) bool {
 		return false
 	}
 	if s.client != nil {
-		s.client.tracker.ParameterStatus(string(name), string(value))
-	} else if settings, err := s.settings.Reported(string(name), string(value)); err == nil {
+		s.report(f, length, string(name), string(value))
+		return true
+	}
+	if settings, err := s.settings.Reported(string(name), string(value)); err == nil {
 		// The server's configuration was reloaded while nobody used the connection.
 		s.settings, s.base = settings, settings
 	}
-	s.pass(f, length, s.client == nil)
+	s.pass(f, length, true)
 	return true
+}
+
+// report tells the client what the server reports, if that is news and the client's affair.
+func (s *server) report(f *flow, length int, name, value string) {
+	t := &s.client.tracker
+	shown, news := t.Shown(name, value)
+	if s.task != taskNone && !t.Shows(name) {
+		news = false // what a role of the client's means for is_superuser, it was told when it took it on
+	}
+	t.ParameterStatus(name, value)
+	if news && shown != value {
+		f.spill()
+		f.made = wire.AppendStatusParam(f.made, wire.Param{Name: name, Value: shown})
+		news = false
+	}
+	s.pass(f, length, !news)
 }
 
 // track does what the end of a statement asks for.

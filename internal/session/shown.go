@@ -25,8 +25,11 @@ func (t *Tracker) Shown(name, value string) (shown string, news bool) {
 	return value, !ok || known != value
 }
 
-// Carried reports whether a parameter is carried from one server connection to the next.
-func Carried(name string) bool {
+// Shows reports whether the client has been told a value of the parameter that it is to have on every server connection.
+func (t *Tracker) Shows(name string) bool {
 	canonical, ok := canonicalName(name)
-	return ok && replayable(canonical)
+	if ok {
+		_, ok = t.settings.Value(canonical)
+	}
+	return ok
 }

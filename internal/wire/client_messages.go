@@ -92,6 +92,12 @@ func AppendEmpty(dst []byte, t Type) []byte {
 	return append(dst, byte(t), 0, 0, 0, 4)
 }
 
+// AppendBody appends a message of a type and a body.
+func AppendBody(dst []byte, t Type, body []byte) []byte {
+	dst, mark := begin(dst, t)
+	return end(append(dst, body...), mark)
+}
+
 // AppendPassword appends a password, SASLInitialResponse or SASLResponse body under type 'p'.
 func AppendPassword(dst, body []byte) []byte {
 	dst, mark := begin(dst, PasswordOrSASL)
