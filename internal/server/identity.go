@@ -78,8 +78,8 @@ func (r *route) dialerLocked(s *settings) relay.Dialer {
 	}
 }
 
-// replicationDial is how a server connection of a client's own is opened, and how long that may take.
-func (rs *routes) replicationDial(r *route) (*backend.Config, time.Duration) {
+// ownDial is how a server connection outside of the pool is opened, and how long that may take.
+func (rs *routes) ownDial(r *route) (*backend.Config, time.Duration) {
 	rs.mutex.Lock()
 	defer rs.mutex.Unlock()
 	dial := r.dialConfigLocked(rs.settings)

@@ -75,35 +75,44 @@ func (s *Server) reread(ctx context.Context, files []string) {
 // adopt puts a configuration in force. After an error nothing has changed. s.reloading is held.
 func (s *Server) adopt(ctx context.Context, wanted *config.Config) error {
 	before := s.settings.Load()
-	for _, c := range config.Diff(before.config, wanted) {
-		if c.Reloadable {
-			s.log.Info("option changed", "option", c.Path, "from", c.Old, "to", c.New)
-		} else {
-			s.log.Warn("option needs a restart to change", "option", c.Path, "from", c.Old, "to", c.New)
-		}
-	}
 	loaded, err := loadSettings(untilRestart(wanted, before.config), before)
 	if err != nil {
 		return err
 	}
+	doors, err := s.hang(ctx, s.strange(loaded.config.Listen), loaded)
+	if err != nil {
+		return err
+	}
+	s.logChanges(config.Diff(before.config, wanted))
 	s.settings.Store(loaded)
 	s.log.SetLevel(loaded.config.Log.Level)
-	s.mutex.Lock()
-	for _, d := range s.doors {
-		d.server.Reload(loaded.login)
-		d.server.SetMaxLogins(loaded.config.Limits.MaxLogins)
-	}
-	s.mutex.Unlock()
+	s.warmer.warm(loaded.config, loaded.users)
+	s.tellDoors(loaded)
+	s.letIn(doors)
+	s.closeOthers(loaded.config.Listen)
 	for _, r := range s.routes.reload(loaded) {
 		s.remove(ctx, r)
 	}
 	return nil
 }
 
+// listenOption is the path of an option that a reload changes, and SET, which knows no lists, does not.
+const listenOption = "listen"
+
+func (s *Server) logChanges(changes []config.Change) {
+	for _, c := range changes {
+		if c.Reloadable || c.Path == listenOption {
+			s.log.Info("option changed", "option", c.Path, "from", c.Old, "to", c.New)
+		} else {
+			s.log.Warn("option needs a restart to change", "option", c.Path, "from", c.Old, "to", c.New)
+		}
+	}
+}
+
 // untilRestart is the configuration wanted, but for what cannot change while usher runs.
 func untilRestart(wanted, inForce *config.Config) *config.Config {
 	c := wanted.Clone()
-	c.Listen, c.UnixSocketMode, c.HTTP = inForce.Listen, inForce.UnixSocketMode, inForce.HTTP
+	c.UnixSocketMode, c.HTTP = inForce.UnixSocketMode, inForce.HTTP
 	c.Loops, c.Log.Format = inForce.Loops, inForce.Log.Format
 	return c
 }

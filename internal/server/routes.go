@@ -46,9 +46,10 @@ func (k routeKey) onDemand(c *config.Config) bool {
 
 // route is a pool and what it was made from.
 type route struct {
-	key  routeKey
-	pool *relay.Pool
-	keys atomic.Pointer[auth.Keys] // of the latest client that logged in as the server's user, for pass-through
+	key     routeKey
+	pool    *relay.Pool
+	vetting *vetting
+	keys    atomic.Pointer[auth.Keys] // of the latest client that logged in as the server's user, for pass-through
 
 	// The following are guarded by routes.mutex.
 	config   config.Pool
@@ -114,7 +115,7 @@ func (rs *routes) makeLocked(key routeKey) *route {
 	if !ok {
 		panic("bug: route without a pool in the configuration")
 	}
-	r := &route{key: key, config: p, identity: identityOf(&p, key.user, s.users), budget: rs.budgetLocked(p.Target)}
+	r := &route{key: key, vetting: newVetting(), config: p, identity: identityOf(&p, key.user, s.users), budget: rs.budgetLocked(p.Target)}
 	r.pool = rs.relay.AddPool(key.database, r.identity.user, rulesOf(&p, r.dialerLocked(s)), r.budget)
 	rs.byKey[key] = r
 	if key.onDemand(s.config) {

@@ -57,6 +57,11 @@ func (s *Server) seatAt(ctx context.Context, r *route, c *login.Client, params [
 	if c.ScramKeys != nil && r.pool.User() == c.User {
 		r.keys.Store(c.ScramKeys)
 	}
+	if c.Replication == "" && len(params) > 0 && !r.pool.Held() {
+		if err := s.vet(ctx, r, params); err != nil {
+			return err
+		}
+	}
 	guest := &relay.Guest{
 		Carrier:  c.Carrier,
 		TLS:      c.TLS,
@@ -73,9 +78,20 @@ func (s *Server) seatAt(ctx context.Context, r *route, c *login.Client, params [
 	return worded(s.relay.Seat(ctx, r.pool, guest), r.key)
 }
 
+// vet has parameters tried that no client of the pool has asked for yet.
+func (s *Server) vet(ctx context.Context, r *route, params []wire.Param) error {
+	if len(r.vetting.unknown(params)) == 0 {
+		return nil
+	}
+	dial, limit := s.routes.ownDial(r)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return r.vetting.vet(ctx, dial, params)
+}
+
 // seatAlone seats a replication connection, which has a server connection of its own.
 func (s *Server) seatAlone(ctx context.Context, r *route, guest *relay.Guest, replication string) error {
-	dial, limit := s.routes.replicationDial(r)
+	dial, limit := s.routes.ownDial(r)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	dial.Replication = replication
@@ -110,14 +126,21 @@ func ownParams(params, own []wire.Param) []wire.Param {
 }
 
 // worded lets a client have the server's own words about why there is no server connection: that the database does not
-// exist, say. Only about the authentication of a user the client has never heard of it learns nothing.
+// exist, say. It learns nothing about the authentication of a user it has never heard of, and is not sent what has no
+// SQLSTATE or no message, which clients fail on.
 func worded(err error, key routeKey) error {
 	refusal, ok := errors.AsType[*backend.ServerError](err)
-	if !ok || key.user == "" && strings.HasPrefix(refusal.Code(), authorizationClass) {
+	if !ok || len(refusal.Code()) != sqlstateLen || refusal.Message() == "" {
+		return err
+	}
+	if key.user == "" && strings.HasPrefix(refusal.Code(), authorizationClass) {
 		return err
 	}
 	return refusal
 }
 
-// authorizationClass begins the SQLSTATEs of class "Invalid Authorization Specification".
-const authorizationClass = "28"
+const (
+	sqlstateLen = 5
+	// authorizationClass begins the SQLSTATEs of class "Invalid Authorization Specification".
+	authorizationClass = "28"
+)

@@ -46,14 +46,18 @@ type Server struct {
 	counts   *counts
 	web      *web.Server
 
-	// reloading is held while a reload runs, which may read files: everybody else takes settings as they are.
-	reloading sync.Mutex
-	settings  atomic.Pointer[settings]
-	wish      chan struct{} // gets a value when a shutdown has been ordered
+	settings atomic.Pointer[settings]
+	wish     chan struct{} // gets a value when a shutdown has been ordered
 
-	// mutex guards doors.
-	mutex sync.Mutex
-	doors []*door
+	// reloading lets one reload run at a time. It reads files under it, which is why nobody else waits for it.
+	reloading sync.Mutex
+	warmer    warmer
+
+	// mutex guards what follows.
+	mutex  sync.Mutex
+	doors  []*door
+	logins *stage // that the doors are part of
+	shut   bool   // no door is opened any more
 }
 
 // New makes a Server. It reads the files that the configuration names, and opens nothing.
@@ -112,54 +116,59 @@ func (g *stage) end() error {
 // of it fails.
 func (s *Server) Run(ctx context.Context) error {
 	data, services, logins := newStage(ctx), newStage(ctx), newStage(ctx)
+	s.logins = logins
 	s.consoles = &consoles{ctl: s, log: s.log.Logger, ctx: services.ctx, byID: map[uint32]*consoleClient{}}
-	err := s.open(ctx)
+	data.run(s.relay.Run)
+	doors, err := s.listen(ctx)
 	if err == nil {
-		data.run(s.relay.Run)
 		services.run(s.keepUp)
 		if s.web != nil {
 			services.run(s.web.Run)
 		}
-		s.routes.makeEager()
-		s.openDoors(logins)
+		s.begin(doors)
 		close(s.ready)
-		s.awaitEnd(ctx, logins, services, data)
+		s.awaitEnd(ctx, services, data)
 	}
 	// Nobody comes in any more, then nobody gives orders, then the clients are told and go.
+	s.shutDoors()
 	err = errors.Join(err, logins.end())
 	services.stop()
 	s.consoles.wait.Wait()
 	err = errors.Join(err, services.end(), data.end())
+	s.reloading.Lock()
+	s.warmer.end()
+	s.reloading.Unlock()
 	if err == nil {
 		s.log.Info("usher has ended")
 	}
 	return err
 }
 
-// open opens the listeners.
-func (s *Server) open(ctx context.Context) error {
-	c := s.settings.Load().config
-	for _, address := range c.Listen {
-		d, err := s.openDoor(ctx, address)
-		if err != nil {
-			s.closeDoors()
-			return err
-		}
-		s.doors = append(s.doors, d)
-	}
-	if c.HTTP == "" {
-		return nil
+// begin lets clients in.
+func (s *Server) begin(doors []*door) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	now := s.settings.Load()
+	s.warmer.warm(now.config, now.users)
+	s.routes.makeEager()
+	s.letIn(doors)
+}
+
+// listen opens the listeners, for clients and for HTTP.
+func (s *Server) listen(ctx context.Context) ([]*door, error) {
+	now := s.settings.Load()
+	doors, err := s.hang(ctx, now.config.Listen, now)
+	if err != nil || now.config.HTTP == "" {
+		return doors, err
 	}
 	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", c.HTTP)
+	listener, err := lc.Listen(ctx, "tcp", now.config.HTTP)
 	if err != nil {
-		s.closeDoors()
-		return fmt.Errorf("listen for HTTP: %w", err)
+		takeDown(doors)
+		return nil, fmt.Errorf("listen for HTTP: %w", err)
 	}
-	s.web = web.New(web.Config{
-		Listener: listener, Source: s, Metrics: s.metrics(), Log: s.log.Logger,
-	})
-	return nil
+	s.web = web.New(web.Config{Listener: listener, Source: s, Metrics: s.metrics(), Log: s.log.Logger})
+	return doors, nil
 }
 
 func (s *Server) metrics() http.Handler { return metrics.Handler(s, s.log.Logger) }

@@ -25,14 +25,14 @@ func (s *Server) Shutdown(_ context.Context, mode status.ShutdownMode) error {
 }
 
 // awaitEnd returns when usher is to end at once: a shutdown has been carried out, or something failed.
-func (s *Server) awaitEnd(ctx context.Context, logins, services, data *stage) {
+func (s *Server) awaitEnd(ctx context.Context, services, data *stage) {
 	select {
 	case <-ctx.Done():
-	case <-logins.ctx.Done():
+	case <-s.logins.ctx.Done():
 	case <-services.ctx.Done():
 	case <-data.ctx.Done():
 	case <-s.wish:
-		logins.stop()
+		s.shutDoors()
 		if limit := s.options.DrainLimit; limit > 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, limit)

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/usher-pg/usher/internal/login"
+	"github.com/usher-pg/usher/internal/pgerr"
+	"github.com/usher-pg/usher/internal/wire"
+	engine "github.com/usher-pg/usher/pool"
+)
+
+func params(pairs ...string) []wire.Param {
+	var list []wire.Param
+	for i := 0; i < len(pairs); i += 2 {
+		list = append(list, wire.Param{Name: pairs[i], Value: pairs[i+1]})
+	}
+	return list
+}
+
+func TestSessionParams(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		named, options []wire.Param
+		ignored        []string
+		want           []wire.Param
+		lane           engine.Lane
+		refused        *pgerr.Row
+	}{
+		"nothing": {lane: engine.Normal, want: []wire.Param{}},
+		"what is named counts more than options, so it comes later": {
+			named: params("DateStyle", "ISO"), options: params("datestyle", "SQL"),
+			want: params("datestyle", "SQL", "DateStyle", "ISO"), lane: engine.Normal,
+		},
+		"ignored parameters are dropped wherever they stand": {
+			named:   params("extra_float_digits", "3", "TimeZone", "UTC"),
+			options: params("Extra_Float_Digits", "1", "work_mem", "8MB"),
+			ignored: []string{"extra_float_digits"},
+			want:    params("work_mem", "8MB", "TimeZone", "UTC"), lane: engine.Normal,
+		},
+		"options can be ignored as a whole": {
+			named: params("TimeZone", "UTC"), options: params("work_mem", "8MB", "usher.lane", "critical"),
+			ignored: []string{"options"}, want: params("TimeZone", "UTC"), lane: engine.Normal,
+		},
+		"the lane is usher's": {
+			options: params("usher.lane", "critical", "work_mem", "8MB"), want: params("work_mem", "8MB"),
+			lane: engine.Critical,
+		},
+		"a named lane counts more": {
+			named: params("Usher.Lane", "low"), options: params("usher.lane", "critical"), want: []wire.Param{},
+			lane: engine.Low,
+		},
+		"a lane that does not exist":          {named: params("usher.lane", "urgent"), refused: pgerr.InvalidParameter},
+		"a setting of usher's that is no one": {named: params("usher.line", "low"), refused: pgerr.UnsupportedParameter},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, lane, err := sessionParams(&login.Client{Params: tt.named, Settings: tt.options}, tt.ignored)
+			if told, ok := errors.AsType[*pgerr.Error](err); ok != (tt.refused != nil) || ok && told.Row != tt.refused {
+				t.Fatalf("error %v, want %v", err, tt.refused)
+			}
+			if err != nil {
+				return
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" || lane != tt.lane {
+				t.Errorf("lane %v, want %v; parameters (-want +got):\n%s", lane, tt.lane, diff)
+			}
+		})
+	}
+}
+
+func TestOwnParamsWinOverThePools(t *testing.T) {
+	t.Parallel()
+	pool := params("application_name", "usher", "options", "-c a.b=1")
+	got := ownParams(pool, params("Application_Name", "backup", "work_mem", "8MB"))
+	want := params("Application_Name", "backup", "options", "-c a.b=1", "work_mem", "8MB")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if pool[0].Value != "usher" {
+		t.Error("the pool's own parameters were changed")
+	}
+}
