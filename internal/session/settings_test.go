@@ -287,11 +287,11 @@ func TestAWelcomeShowsWhatTheClientWillHave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "app.x=y; application_name=shop*; client_encoding=UTF8*; datestyle=German*; timezone=Etc/UTC*"
+	want := "app.x=y; application_name=shop*; client_encoding=UTF8*; datestyle=German, DMY*; timezone=Etc/UTC*"
 	if brief(settings) != want {
 		t.Errorf("settings %s", brief(settings))
 	}
-	if welcome[2].Value != "German" || welcome[4].Value != "shop" || welcome[0].Value != "18.1" || len(welcome) != 5 {
+	if welcome[2].Value != "German, DMY" || welcome[4].Value != "shop" || welcome[0].Value != "18.1" || len(welcome) != 5 {
 		t.Errorf("welcome %v", welcome)
 	}
 	if _, _, err = Welcome(reported, []wire.Param{{Name: "!", Value: "y"}}); err == nil {
