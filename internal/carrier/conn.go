@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,10 +22,15 @@ func (wouldBlockError) Temporary() bool { return true }
 
 // Conn is a net.Conn that begins on a goroutine and ends in an event loop. See the package comment.
 type Conn struct {
-	nc     net.Conn // nil once detached
-	fd     int      // -1 until detached, and when closed
+	mode   mode
+	fd     int // -1 unless the mode is accepted or loop
 	local  net.Addr
 	remote net.Addr
+
+	// mutex guards waiter and deadline. Only the owner changes waiter, so only Interrupt needs it to read it.
+	mutex    sync.Mutex
+	waiter   waiter    // in goroutine mode
+	deadline time.Time // set last, for when there is a waiter
 
 	early []byte // bytes given back with Unread, to be read first
 
@@ -34,9 +41,22 @@ type Conn struct {
 	drained bool // a read since the last Wake was short: the socket has nothing more
 }
 
+// waiter is what can wait for a socket: a net.Conn, or an *os.File made of a descriptor.
+type waiter interface {
+	io.ReadWriteCloser
+	SetDeadline(time.Time) error
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
 // New is a Conn in goroutine mode over a TCP or unix connection, which it owns from now on.
 func New(nc net.Conn) *Conn {
-	return &Conn{nc: nc, fd: -1, local: nc.LocalAddr(), remote: nc.RemoteAddr()}
+	return &Conn{mode: goroutine, waiter: nc, fd: -1, local: nc.LocalAddr(), remote: nc.RemoteAddr()}
+}
+
+// Accepted is a Conn in goroutine mode over a non-blocking descriptor, which it owns from now on.
+func Accepted(fd int, local, remote net.Addr) *Conn {
+	return &Conn{mode: accepted, fd: fd, local: local, remote: remote}
 }
 
 // Unread gives bytes back: the next reads return them first. b is copied.
@@ -61,19 +81,35 @@ func (c *Conn) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	if c.nc != nil {
-		return c.nc.Read(p)
-	}
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if c.fd < 0 {
+	switch c.mode {
+	case goroutine:
+		return c.waiter.Read(p)
+	case accepted:
+		return c.readAccepted(p)
+	case closed:
 		return 0, net.ErrClosed
 	}
 	if c.woken && c.drained {
 		return 0, ErrWouldBlock
 	}
 	return c.readDescriptor(p)
+}
+
+func (c *Conn) readAccepted(p []byte) (int, error) {
+	if c.late() {
+		return 0, os.ErrDeadlineExceeded
+	}
+	n, err := c.readDescriptor(p)
+	if err != ErrWouldBlock {
+		return n, err
+	}
+	if err := c.attach(); err != nil {
+		return 0, err
+	}
+	return c.waiter.Read(p)
 }
 
 func (c *Conn) readDescriptor(p []byte) (int, error) {
@@ -91,19 +127,19 @@ func (c *Conn) readDescriptor(p []byte) (int, error) {
 	return n, nil
 }
 
-// Wake says that a level-triggered poller has reported the descriptor readable. A caller that uses it once
-// uses it at every event: a read that got less than it asked for has emptied the socket, so the reads after
-// it report ErrWouldBlock without asking the kernel, until the next Wake. It saves the reader of TLS records,
-// who must read until ErrWouldBlock, one system call an event.
+// Wake says that a level-triggered poller has reported the descriptor readable. A caller that uses it once uses
+// it at every event: a read that got less than it asked for has emptied the socket, so the reads after it report
+// ErrWouldBlock without asking the kernel, until the next Wake. It saves the reader of TLS records, who must
+// read until ErrWouldBlock, one system call an event.
 func (c *Conn) Wake() { c.woken, c.drained = true, false }
 
 // Write writes p. In loop mode it neither blocks nor fails for want of room: what the socket does not take is
 // queued, and Pending says how much that is. Bytes behind queued ones are queued too.
 func (c *Conn) Write(p []byte) (int, error) {
-	if c.nc != nil {
-		return c.nc.Write(p)
-	}
-	if c.fd < 0 {
+	switch c.mode {
+	case goroutine:
+		return c.waiter.Write(p)
+	case closed:
 		return 0, net.ErrClosed
 	}
 	if c.writeErr != nil {
@@ -116,6 +152,13 @@ func (c *Conn) Write(p []byte) (int, error) {
 			return n, err
 		}
 		sent = n
+	}
+	if c.mode == accepted && sent < len(p) {
+		if err := c.attach(); err != nil {
+			return sent, err
+		}
+		n, err := c.waiter.Write(p[sent:])
+		return sent + n, err
 	}
 	if err := c.queue.push(p[sent:]); err != nil {
 		c.writeErr = err
@@ -153,9 +196,6 @@ func (c *Conn) Flush() (done bool, err error) {
 	if c.queue.empty() {
 		return true, nil
 	}
-	if c.fd < 0 {
-		return false, net.ErrClosed
-	}
 	n, err := c.send(c.queue.bytes())
 	c.queue.pop(n)
 	return c.queue.empty(), err
@@ -165,14 +205,16 @@ func (c *Conn) Flush() (done bool, err error) {
 func (c *Conn) Close() error {
 	c.early = nil
 	c.queue.release()
-	if c.nc != nil {
-		return c.nc.Close()
-	}
-	if c.fd < 0 {
+	switch c.mode {
+	case closed:
 		return net.ErrClosed
+	case goroutine:
+		w := c.waiter
+		c.become(closed, -1, nil)
+		return w.Close()
 	}
 	fd := c.fd
-	c.fd = -1
+	c.become(closed, -1, nil)
 	return unix.Close(fd)
 }
 
@@ -181,31 +223,6 @@ func (c *Conn) LocalAddr() net.Addr { return c.local }
 
 // RemoteAddr is the address of the other side.
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
-
-// SetDeadline works in goroutine mode. In loop mode, where nothing blocks, it does nothing; the loop keeps
-// time.
-func (c *Conn) SetDeadline(t time.Time) error {
-	if c.nc != nil {
-		return c.nc.SetDeadline(t)
-	}
-	return nil
-}
-
-// SetReadDeadline is as SetDeadline.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	if c.nc != nil {
-		return c.nc.SetReadDeadline(t)
-	}
-	return nil
-}
-
-// SetWriteDeadline is as SetDeadline. tls.Conn.Close calls it around its close_notify.
-func (c *Conn) SetWriteDeadline(t time.Time) error {
-	if c.nc != nil {
-		return c.nc.SetWriteDeadline(t)
-	}
-	return nil
-}
 
 // opError is deliberately no net.Error: ETIMEDOUT, by which keep-alive ends a connection, would count as
 // temporary.

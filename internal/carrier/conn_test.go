@@ -15,7 +15,7 @@ import (
 
 func TestReadWouldBlockUntilThereAreBytes(t *testing.T) {
 	t.Parallel()
-	for _, network := range []string{"tcp", "unix"} {
+	for _, network := range kinds {
 		c, peer := pair(t, network)
 		detach(t, c)
 		p := make([]byte, 16)
@@ -131,7 +131,7 @@ func fill(t *testing.T, c *Conn) []byte {
 
 func TestWriteToAFullSocketQueuesInOrder(t *testing.T) {
 	t.Parallel()
-	for _, network := range []string{"tcp", "unix"} {
+	for _, network := range kinds {
 		c, peer := pair(t, network)
 		detach(t, c)
 		written := fill(t, c)

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,9 +22,13 @@ import (
 // patience is how long a test waits for what must come.
 const patience = 10 * time.Second
 
+// kinds are the Conns there are, for pair.
+var kinds = []string{"tcp", "unix", "tcp accepted", "unix accepted"}
+
 // pair is a Conn and the net.Conn at its other end, both closed when the test ends.
-func pair(t *testing.T, network string) (*Conn, net.Conn) {
+func pair(t *testing.T, kind string) (*Conn, net.Conn) {
 	t.Helper()
+	network, _, isAccepted := strings.Cut(kind, " ")
 	address := "127.0.0.1:0"
 	if network == "unix" {
 		address = filepath.Join(t.TempDir(), "s")
@@ -42,6 +47,13 @@ func pair(t *testing.T, network string) (*Conn, net.Conn) {
 		t.Fatal(err)
 	}
 	c := New(nc)
+	if isAccepted {
+		fd, err := c.Detach() // a descriptor as accept gives it
+		if err != nil {
+			t.Fatal(err)
+		}
+		c = Accepted(fd, c.local, c.remote)
+	}
 	t.Cleanup(func() { c.Close(); peer.Close() })
 	deadline := time.Now().Add(patience)
 	if err := errors.Join(peer.SetDeadline(deadline), c.SetDeadline(deadline)); err != nil {
@@ -64,7 +76,7 @@ func detach(t *testing.T, c *Conn) {
 // await blocks until the descriptor is ready for events.
 func await(t *testing.T, c *Conn, events int16) {
 	t.Helper()
-	fds := []unix.PollFd{{Fd: int32(c.FD()), Events: events}}
+	fds := []unix.PollFd{{Fd: int32(c.fd), Events: events}}
 	for {
 		n, err := unix.Poll(fds, int(patience.Milliseconds()))
 		if err == unix.EINTR {
@@ -130,16 +142,27 @@ var certificate = sync.OnceValue(func() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 })
 
+// variant is a version of TLS over a kind of Conn.
+type variant struct {
+	version uint16
+	kind    string
+}
+
+var variants = map[string]variant{
+	"TLS 1.2":             {tls.VersionTLS12, "tcp"},
+	"TLS 1.3":             {tls.VersionTLS13, "tcp"},
+	"TLS 1.2 of accepted": {tls.VersionTLS12, "tcp accepted"},
+	"TLS 1.3 of accepted": {tls.VersionTLS13, "unix accepted"},
+}
+
 // tlsPair shakes hands on a pair in goroutine mode and detaches the server's side.
-func tlsPair(t *testing.T, version uint16) (c *Conn, server, client *tls.Conn, peer net.Conn) {
+func tlsPair(t *testing.T, v variant) (c *Conn, server, client *tls.Conn, peer net.Conn) {
 	t.Helper()
-	c, peer = pair(t, "tcp")
+	c, peer = pair(t, v.kind)
 	server = tls.Server(c, &tls.Config{
-		Certificates: []tls.Certificate{certificate()}, MinVersion: version, MaxVersion: version,
+		Certificates: []tls.Certificate{certificate()}, MinVersion: v.version, MaxVersion: v.version,
 	})
-	client = tls.Client(peer, &tls.Config{
-		InsecureSkipVerify: true, ServerName: "usher.test", MinVersion: version, MaxVersion: version,
-	})
+	client = tls.Client(peer, &tls.Config{InsecureSkipVerify: true, ServerName: "usher.test"})
 	shaken := make(chan error, 1)
 	go func() { shaken <- client.Handshake() }()
 	if err := errors.Join(server.Handshake(), <-shaken); err != nil {

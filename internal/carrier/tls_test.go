@@ -12,15 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var versions = map[string]uint16{"TLS 1.2": tls.VersionTLS12, "TLS 1.3": tls.VersionTLS13}
-
 func TestTLSEchoesInTheLoop(t *testing.T) {
 	t.Parallel()
-	for name, version := range versions {
+	for name, v := range variants {
 		t.Run(name, func(t *testing.T) {
-			c, server, client, _ := tlsPair(t, version)
+			c, server, client, _ := tlsPair(t, v)
 			const seed = 20261123
-			random := rand.New(rand.NewPCG(seed, uint64(version)))
+			random := rand.New(rand.NewPCG(seed, uint64(v.version)))
 			for _, size := range []int{1, 5, 1024, 16384, 16385, 100_000} {
 				sent := make([]byte, size)
 				for i := range sent {
@@ -69,12 +67,12 @@ func (r *recorder) Write(p []byte) (int, error) {
 
 func TestTLSRecordMayArriveByteByByte(t *testing.T) {
 	t.Parallel()
-	for name, version := range versions {
+	for name, v := range variants {
 		t.Run(name, func(t *testing.T) {
-			c, peer := pair(t, "tcp")
+			c, peer := pair(t, v.kind)
 			r := &recorder{Conn: peer}
 			server := tls.Server(c, &tls.Config{
-				Certificates: []tls.Certificate{certificate()}, MinVersion: version, MaxVersion: version,
+				Certificates: []tls.Certificate{certificate()}, MinVersion: v.version, MaxVersion: v.version,
 			})
 			client := tls.Client(r, &tls.Config{InsecureSkipVerify: true})
 			shaken := make(chan error, 1)
@@ -116,9 +114,9 @@ func TestTLSRecordMayArriveByteByByte(t *testing.T) {
 
 func TestTLSWriteToAFullSocketStaysWhole(t *testing.T) {
 	t.Parallel()
-	for name, version := range versions {
+	for name, v := range variants {
 		t.Run(name, func(t *testing.T) {
-			c, server, client, _ := tlsPair(t, version)
+			c, server, client, _ := tlsPair(t, v)
 			var written []byte
 			for i := 0; c.Pending() == 0; i++ {
 				chunk := bytes.Repeat([]byte{byte(i)}, 40_000)
@@ -143,9 +141,9 @@ func TestTLSWriteToAFullSocketStaysWhole(t *testing.T) {
 
 func TestTLSCloseNotifyIsEOF(t *testing.T) {
 	t.Parallel()
-	for name, version := range versions {
+	for name, v := range variants {
 		t.Run(name, func(t *testing.T) {
-			c, server, client, _ := tlsPair(t, version)
+			c, server, client, _ := tlsPair(t, v)
 			if _, err := client.Write([]byte("last words")); err != nil {
 				t.Fatal(err)
 			}
@@ -178,7 +176,7 @@ func TestTLSCloseNotifyIsEOF(t *testing.T) {
 
 func TestTLSStreamCutShortIsAnError(t *testing.T) {
 	t.Parallel()
-	c, server, _, peer := tlsPair(t, tls.VersionTLS13)
+	c, server, _, peer := tlsPair(t, variants["TLS 1.3"])
 	if _, err := peer.Write([]byte{23, 3, 3}); err != nil { // the beginning of a record's header
 		t.Fatal(err)
 	}
