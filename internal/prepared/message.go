@@ -12,11 +12,11 @@ import (
 func textLength(body []byte) (int, error) {
 	length := bytes.IndexByte(body, 0)
 	if length < 0 {
-		return 0, fmt.Errorf("Parse: query text: %w", wire.ErrTruncated)
+		return 0, fmt.Errorf("read Parse: query text: %w", wire.ErrTruncated)
 	}
 	types := body[length+1:]
 	if len(types) < 2 || len(types) != 2+4*int(binary.BigEndian.Uint16(types)) {
-		return 0, fmt.Errorf("Parse: parameter types: %w", wire.ErrTruncated)
+		return 0, fmt.Errorf("read Parse: parameter types: %w", wire.ErrTruncated)
 	}
 	return length, nil
 }
@@ -50,13 +50,13 @@ func ParseBindHead(body []byte) (head BindHead, ok bool, err error) {
 	}
 	if statement < 0 {
 		if len(body) > MaxBindHead {
-			return BindHead{}, false, fmt.Errorf("Bind: names: %w", wire.ErrTruncated)
+			return BindHead{}, false, fmt.Errorf("read Bind: names: %w", wire.ErrTruncated)
 		}
 		return BindHead{}, false, nil
 	}
 	end := portal + 1 + statement + 1
 	if end > MaxBindHead {
-		return BindHead{}, false, fmt.Errorf("Bind: names of %d bytes: %w", end, wire.ErrTruncated)
+		return BindHead{}, false, fmt.Errorf("read Bind: names of %d bytes: %w", end, wire.ErrTruncated)
 	}
 	return BindHead{Portal: body[:portal], Statement: body[portal+1 : end-1], Length: end}, true, nil
 }
