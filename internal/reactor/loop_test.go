@@ -267,8 +267,8 @@ func TestAPeerThatIsGoneIsReportedWithoutInterest(t *testing.T) {
 	must(t, unix.Close(fds[0]))
 }
 
-// TestAPeerThatWritesNoMoreDoesNotKeepTheLoopBusy has a client close its writing half only. It is reported while
-// somebody reads it; after that it must not be reported for ever.
+// TestAPeerThatWritesNoMoreDoesNotKeepTheLoopBusy has a client close its writing half only. It is reported
+// while somebody reads it; after that it must not be reported for ever.
 func TestAPeerThatWritesNoMoreDoesNotKeepTheLoopBusy(t *testing.T) {
 	t.Parallel()
 	fd, peer := pair(t)
@@ -283,8 +283,8 @@ func TestAPeerThatWritesNoMoreDoesNotKeepTheLoopBusy(t *testing.T) {
 	w.quiet(events)
 }
 
-// TestARemovalInTheSameTurnHolds has many descriptors become ready at once. The first that is reported removes
-// them all: the others may have a stale event in that turn, but none later.
+// TestARemovalInTheSameTurnHolds has many descriptors become ready at once. The first that is reported
+// removes them all: the others may have a stale event in that turn, but none later.
 func TestARemovalInTheSameTurnHolds(t *testing.T) {
 	t.Parallel()
 	const count = 32
@@ -418,8 +418,8 @@ func TestTheClockBeginsWithTheStart(t *testing.T) {
 	}
 }
 
-// TestALetterThatComesTooLateTouchesNothing posts to a loop that has ended, when another file has got the number
-// of the descriptor that wakes it.
+// TestALetterThatComesTooLateTouchesNothing posts to a loop that has ended, when another file has got the
+// number of the descriptor that wakes it.
 func TestALetterThatComesTooLateTouchesNothing(t *testing.T) {
 	openBug(t, "Post after Run has returned writes 8 bytes to whatever has got the waker's descriptor")
 	w := start(t, func(*world, Token, Event) {})
