@@ -1,8 +1,6 @@
 package auth
 
-import (
-	"sync"
-)
+import "sync"
 
 // Credentials are what usher knows to log in to a server as a user. They may be used by many logins at a
 // time.
@@ -10,13 +8,6 @@ type Credentials struct {
 	user   string
 	secret Secret
 	keys   *Keys
-
-	// mu guards derived and its source: the keys of a plain password for the salt the server named last. Opening
-	// a hundred server connections then costs one key derivation, not a hundred.
-	mu         sync.Mutex
-	salt       string
-	iterations int
-	derived    Keys
 }
 
 // NewCredentials are those of a user with a secret. keys, which may be nil, are those of a SCRAM exchange
@@ -30,21 +21,35 @@ func (c *Credentials) User() string { return c.user }
 
 // scramKeys are the keys for a salt and an iteration count. ok is false if SCRAM is not possible.
 func (c *Credentials) scramKeys(salt string, iterations int) (keys Keys, ok bool) {
-	if c.secret.kind != KindPlain {
-		if c.keys == nil {
-			return Keys{}, false
-		}
+	switch {
+	case c.secret.kind == KindPlain:
+		return c.secret.derived.of(c.secret.text, salt, iterations), true
+	case c.keys != nil:
 		return *c.keys, true
 	}
-	c.mu.Lock()
-	if c.salt == salt && c.iterations == iterations {
-		defer c.mu.Unlock()
-		return c.derived, true
+	return Keys{}, false
+}
+
+// derivation remembers the keys of a password for the salt that a server named last. All copies of a Secret
+// share it, so that opening a hundred server connections costs one key derivation, not a hundred.
+type derivation struct {
+	// mutex guards all below. It is not held while keys are derived.
+	mutex      sync.Mutex
+	salt       string
+	iterations int
+	keys       Keys
+}
+
+func (d *derivation) of(password, salt string, iterations int) Keys {
+	d.mutex.Lock()
+	if d.salt == salt && d.iterations == iterations {
+		defer d.mutex.Unlock()
+		return d.keys
 	}
-	c.mu.Unlock()
-	keys = derive(c.secret.text, []byte(salt), iterations)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.salt, c.iterations, c.derived = salt, iterations, keys
-	return keys, true
+	d.mutex.Unlock()
+	keys := derive(password, []byte(salt), iterations)
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.salt, d.iterations, d.keys = salt, iterations, keys
+	return keys
 }

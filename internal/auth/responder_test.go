@@ -131,12 +131,22 @@ func TestTheLibrarysServerLetsUsIn(t *testing.T) {
 
 func TestKeysAreDerivedOncePerSalt(t *testing.T) {
 	t.Parallel()
-	c := NewCredentials("alice", PlainSecret("x"), nil)
+	secret := PlainSecret("x")
+	c := NewCredentials("alice", secret, nil)
 	first, _ := c.scramKeys("salt", 2)
-	again, _ := c.scramKeys("salt", 2)
-	other, _ := c.scramKeys("pepper", 2)
-	if first != again || first == other || first != derive("x", []byte("salt"), 2) {
+	if first != derive("x", []byte("salt"), 2) {
 		t.Error("wrong keys")
+	}
+	secret.derived.keys.ClientKey[0]++ // to recognise them by
+	copied := secret
+	if again, _ := NewCredentials("alice", copied, nil).scramKeys("salt", 2); again == first {
+		t.Error("the keys were derived again for other credentials of the same secret")
+	}
+	if again, _ := c.scramKeys("salt", 3); again != derive("x", []byte("salt"), 3) {
+		t.Error("wrong keys for another count")
+	}
+	if again, _ := c.scramKeys("pepper", 3); again != derive("x", []byte("pepper"), 3) {
+		t.Error("wrong keys for another salt")
 	}
 }
 

@@ -27,6 +27,7 @@ type Secret struct {
 	kind     Kind
 	text     string // KindPlain: the password; KindMD5: the 32 hexadecimal digits
 	verifier Verifier
+	derived  *derivation // of a plain password
 }
 
 // ParseSecret reads a secret as PostgreSQL's pg_authid and PgBouncer's users file hold it: a password, "md5"
@@ -46,7 +47,7 @@ func ParseSecret(text string) (Secret, error) {
 		}
 		return Secret{kind: KindSCRAM, verifier: v}, nil
 	}
-	return Secret{kind: KindPlain, text: text}, nil
+	return PlainSecret(text), nil
 }
 
 // PlainSecret is a secret that is a password, whatever it looks like.
@@ -54,7 +55,7 @@ func PlainSecret(password string) Secret {
 	if password == "" {
 		return Secret{}
 	}
-	return Secret{kind: KindPlain, text: password}
+	return Secret{kind: KindPlain, text: password, derived: &derivation{}}
 }
 
 // Kind is the form of the secret.

@@ -2,7 +2,8 @@ package carrier
 
 import "time"
 
-// SetDeadline works in goroutine mode. In loop mode, where nothing blocks, it does nothing; the loop keeps time.
+// SetDeadline works in goroutine mode. In loop mode, where nothing blocks, it does nothing; the loop keeps
+// time.
 func (c *Conn) SetDeadline(t time.Time) error {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -35,7 +36,8 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 }
 
 // Interrupt makes reads and writes in goroutine mode fail with os.ErrDeadlineExceeded, those under way too,
-// until the next SetDeadline. Of all methods only this one may be called by others than the owner, at any time.
+// until the next SetDeadline. Of all methods only this one may be called by others than the owner, at any
+// time.
 func (c *Conn) Interrupt() {
 	past := time.Unix(1, 0)
 	c.mutex.Lock()

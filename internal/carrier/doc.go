@@ -1,12 +1,12 @@
 // Package carrier holds Conn, a net.Conn that begins on a goroutine and ends in an event loop.
 //
-// A login needs blocking reads, deadlines and a TLS handshake; a relay needs a bare descriptor that never blocks.
-// Conn is both, one after the other. In goroutine mode Read and Write wait as those of package net do. Detach
-// ends it: from then on they are system calls on a descriptor that the loop watches.
+// A login needs blocking reads, deadlines and a TLS handshake; a relay needs a bare descriptor that never
+// blocks. Conn is both, one after the other. In goroutine mode Read and Write wait as those of package net
+// do. Detach ends it: from then on they are system calls on a descriptor that the loop watches.
 //
 // A Conn of a net.Conn (New) waits by that, and needs a descriptor of its own to be detached. A Conn of a
-// descriptor (Accepted) tries without waiting first; only when it must wait it is registered with the runtime's
-// poller. Most logins without TLS never have to, and are detached for nothing.
+// descriptor (Accepted) tries without waiting first; only when it must wait it is registered with the
+// runtime's poller. Most logins without TLS never have to, and are detached for nothing.
 //
 // # Below TLS
 //

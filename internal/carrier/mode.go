@@ -54,12 +54,12 @@ func (c *Conn) attach() error {
 	return nil
 }
 
-// Detach ends goroutine mode: from now on Read and Write are system calls on a descriptor. It still belongs to
-// the Conn: Close closes it.
+// Detach ends goroutine mode: from now on Read and Write are system calls on a descriptor. It still belongs
+// to the Conn: Close closes it.
 //
-// A Conn that never had to wait keeps its descriptor. Any other takes one of its own, and closes what it waited
-// by, and with it the registration with the runtime's poller. If there is no descriptor to be had (EMFILE), the
-// Conn stays in goroutine mode and can still be written to.
+// A Conn that never had to wait keeps its descriptor. Any other takes one of its own, and closes what it
+// waited by, and with it the registration with the runtime's poller. If there is no descriptor to be had
+// (EMFILE), the Conn stays in goroutine mode and can still be written to.
 func (c *Conn) Detach() (fd int, err error) {
 	if c.mode == accepted {
 		c.become(loop, c.fd, nil)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -23,13 +22,13 @@ const (
 )
 
 // accept accepts clients of a listener until ctx ends.
-func (s *Server) accept(ctx context.Context, l net.Listener) error {
+func (s *Server) accept(ctx context.Context, e *entrance) error {
 	pause := firstPause
 	for s.gate.enter() {
-		nc, err := l.Accept()
+		c, err := e.accept()
 		if err == nil {
 			pause = firstPause
-			s.start(ctx, nc)
+			s.start(ctx, c)
 			continue
 		}
 		s.gate.leave()
@@ -37,14 +36,14 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 		case ctx.Err() != nil:
 			return nil
 		case !isShortage(err):
-			return fmt.Errorf("accept at %v: %w", l.Addr(), err)
+			return fmt.Errorf("accept at %v: %w", e.listener.Addr(), err)
 		}
 		if pause == firstPause {
 			s.options.Log.LogAttrs(ctx, slog.LevelError, "cannot accept clients", slog.Any("error", err),
-				slog.String("listener", l.Addr().String()))
+				slog.String("listener", e.listener.Addr().String()))
 		}
 		if isTableFull(err) {
-			s.spare.lend(func() { refuseOne(l) })
+			s.spare.lend(func() { refuseOne(e) })
 		}
 		select {
 		case <-ctx.Done():
@@ -100,18 +99,16 @@ func (s *spare) lend(f func()) {
 const refusal = 250 * time.Millisecond
 
 // refuseOne accepts one client in order to tell it that there is no descriptor for it.
-func refuseOne(l net.Listener) {
-	if d, ok := l.(interface{ SetDeadline(time.Time) error }); ok {
-		_ = d.SetDeadline(time.Now().Add(refusal))
-		defer func() { _ = d.SetDeadline(time.Time{}) }()
-	}
-	nc, err := l.Accept()
+func refuseOne(e *entrance) {
+	e.setDeadline(time.Now().Add(refusal))
+	defer e.setDeadline(time.Time{})
+	c, err := e.accept()
 	if err != nil {
 		return
 	}
-	defer nc.Close()
-	_ = nc.SetDeadline(time.Now().Add(refusal))
-	reader := carrier.NewReader(nc, false)
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(refusal))
+	reader := carrier.NewReader(c, false)
 	for range 3 { // it may ask for GSS encryption, then for TLS, then log in
 		packet, err := reader.Startup()
 		if err != nil {
@@ -121,9 +118,9 @@ func refuseOne(l net.Listener) {
 		if code != wire.SSLRequestCode && code != wire.GSSENCRequestCode {
 			break
 		}
-		if _, err := nc.Write([]byte{'N'}); err != nil {
+		if _, err := c.Write([]byte{'N'}); err != nil {
 			return
 		}
 	}
-	_, _ = nc.Write(pgerr.NoDescriptors.With().Append(nil))
+	_, _ = c.Write(pgerr.NoDescriptors.With().Append(nil))
 }

@@ -3,7 +3,6 @@ package login
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/usher-pg/usher/internal/auth"
@@ -16,17 +15,15 @@ import (
 type attempt struct {
 	server  *Server
 	config  *Config
-	nc      net.Conn // below client.Carrier, for deadlines
 	client  *Client
 	reader  *carrier.Reader
 	binding auth.Binding
 	mute    bool // an error message would not be understood: TLS has begun and did not succeed
 }
 
-func (s *Server) newAttempt(nc net.Conn) *attempt {
-	a := &attempt{server: s, config: s.config.Load(), nc: nc}
+func (s *Server) newAttempt(c *carrier.Conn) *attempt {
+	a := &attempt{server: s, config: s.config.Load()}
 	now := time.Now()
-	c := carrier.New(nc)
 	a.client = &Client{
 		Carrier: c, Remote: c.RemoteAddr(), Local: c.LocalAddr(), Began: now, Deadline: now.Add(a.config.timeout()),
 	}
@@ -36,10 +33,12 @@ func (s *Server) newAttempt(nc net.Conn) *attempt {
 
 // run takes the client from accept to its seat. After an error the client is to be told and closed.
 func (a *attempt) run(ctx context.Context) error {
-	if err := a.nc.SetDeadline(a.client.Deadline); err != nil {
+	if err := a.client.Carrier.SetDeadline(a.client.Deadline); err != nil {
 		return err
 	}
-	a.server.hurryIfDone(ctx, a.nc)
+	if ctx.Err() != nil {
+		a.client.Carrier.Interrupt() // hurry may have come before the deadline
+	}
 	packet, err := a.greet()
 	if err != nil {
 		return err

@@ -20,6 +20,8 @@
 //
 // # System calls
 //
-// A trusted login without TLS is one read and one write: the start-up packet is read with whatever comes
-// behind it, and Client.Welcome sends everything at once. What was read ahead is given back to the carrier.
+// A trusted login without TLS is one accept, one read and one write on Linux. Where Listen has made the
+// listener, the kernel keeps a client to itself until its start-up packet is there. It is accepted as a bare
+// descriptor, which the runtime's poller never sees unless the login has to wait; the packet is read with
+// whatever comes behind it, which is given back to the carrier; and Client.Welcome sends everything at once.
 package login

@@ -59,7 +59,7 @@ func (a *attempt) fail(ctx context.Context, err error) {
 			slog.String("remote", a.client.Remote.String()), slog.String("user", a.client.User),
 			slog.String("database", a.client.Database))
 	}
-	_ = a.nc.SetDeadline(time.Now().Add(farewell))
+	_ = a.client.Carrier.SetDeadline(time.Now().Add(farewell))
 	if passed, ok := errors.AsType[Passed](err); ok && told == nil {
 		body := passed.ErrorResponse()
 		message := append(a.client.due, byte(wire.ErrorResponse))

@@ -254,8 +254,9 @@ func TestWhoIsNotSeatedIsToldWhy(t *testing.T) {
 		"refused": fmt.Errorf("connect: %w", &passed{own}),
 		"broken":  errors.New("something internal"),
 	}
-	h := open(t, &Config{Method: SCRAM, Users: users(t)}, nil)
-	h.lobby.seat = func(_ context.Context, c *Client) error { return reasons[c.Database] }
+	h := open(t, &Config{Method: SCRAM, Users: users(t)}, func(o *Options) {
+		o.Seating.(*lobby).seat = func(_ context.Context, c *Client) error { return reasons[c.Database] }
+	})
 	for database, code := range map[string]string{"missing": "3D000", "refused": "53400", "broken": ""} {
 		_, err := h.connect(t, "user=plain password=pencil dbname="+database)
 		if err == nil || sqlState(err) != code {

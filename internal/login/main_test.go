@@ -1,9 +1,15 @@
 package login
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if crowd := os.Getenv(crowdVariable); crowd != "" {
+		os.Exit(runCrowd(crowd))
+	}
+	goleak.VerifyTestMain(m)
+}

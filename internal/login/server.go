@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/usher-pg/usher/internal/carrier"
 	"github.com/usher-pg/usher/internal/pgerr"
 )
 
@@ -33,14 +34,18 @@ type Options struct {
 type Server struct {
 	options Options
 	config  atomic.Pointer[Config]
-	gate    *gate
-	cpu     chan struct{} // one place for each computation of a password's proof
-	spare   spare
+	// reloaded holds one when config was changed and warm has not looked at it.
+	reloaded chan struct{}
+	gate     *gate
+	cpu      chan struct{} // one place for each computation of a password's proof
+	spare    spare
 
 	// mutex guards logins.
 	mutex  sync.Mutex
-	logins map[net.Conn]struct{} // those under way, to be hurried at the end
-	wait   sync.WaitGroup        // for them
+	logins map[*carrier.Conn]struct{} // those under way, to be hurried at the end
+	wait   sync.WaitGroup             // for the workers
+	// arrivals hands clients to workers that have nothing to do; nobody waits to send.
+	arrivals chan *carrier.Conn
 }
 
 // New is a Server with its first config.
@@ -55,14 +60,23 @@ func New(options Options, config *Config) *Server {
 		options: options,
 		gate:    newGate(options.MaxLogins + len(options.Listeners)),
 		cpu:     make(chan struct{}, runtime.GOMAXPROCS(0)),
-		logins:  map[net.Conn]struct{}{},
+		logins:  map[*carrier.Conn]struct{}{},
+
+		arrivals: make(chan *carrier.Conn),
+		reloaded: make(chan struct{}, 1),
 	}
 	s.config.Store(config)
 	return s
 }
 
 // Reload makes logins that begin from now on use another config.
-func (s *Server) Reload(config *Config) { s.config.Store(config) }
+func (s *Server) Reload(config *Config) {
+	s.config.Store(config)
+	select {
+	case s.reloaded <- struct{}{}:
+	default: // it is known already
+	}
+}
 
 // SetMaxLogins changes Options.MaxLogins.
 func (s *Server) SetMaxLogins(n int) { s.gate.setLimit(n + len(s.options.Listeners)) }
@@ -84,17 +98,21 @@ func (s *Server) Run(ctx context.Context) error {
 	s.spare.take()
 	defer s.spare.drop()
 	var acceptors sync.WaitGroup
+	var entrances []*entrance
 	for _, l := range s.options.Listeners {
+		e := newEntrance(l)
+		entrances = append(entrances, e)
 		acceptors.Go(func() {
-			if err := s.accept(ctx, l); err != nil {
+			if err := s.accept(ctx, e); err != nil {
 				cancel(err)
 			}
 		})
 	}
+	acceptors.Go(func() { s.warm(ctx) })
 	<-ctx.Done()
 	s.gate.close()
-	for _, l := range s.options.Listeners {
-		_ = l.Close()
+	for _, e := range entrances {
+		e.close()
 	}
 	acceptors.Wait()
 	s.hurry()
@@ -105,41 +123,75 @@ func (s *Server) Run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// start logs a client in on a goroutine of its own.
-func (s *Server) start(ctx context.Context, nc net.Conn) {
+// start logs a client in: by a worker that has nothing to do, or by a new one.
+func (s *Server) start(ctx context.Context, c *carrier.Conn) {
 	s.mutex.Lock()
-	s.logins[nc] = struct{}{}
+	s.logins[c] = struct{}{}
 	s.mutex.Unlock()
-	s.wait.Go(func() {
-		defer s.gate.leave()
-		a := s.newAttempt(nc)
-		err := a.run(ctx)
-		s.mutex.Lock()
-		delete(s.logins, nc)
-		s.mutex.Unlock()
-		if err != nil {
-			a.fail(ctx, err)
+	select {
+	case s.arrivals <- c:
+	default:
+		s.wait.Go(func() { s.serve(ctx, c) })
+	}
+}
+
+// serve is a worker. One that has done its login waits for another for a moment: its stack has grown to what
+// a login needs, which costs as much as the rest of a new goroutine.
+func (s *Server) serve(ctx context.Context, c *carrier.Conn) {
+	idle := time.NewTimer(workerIdle)
+	defer idle.Stop()
+	for {
+		s.logIn(ctx, c)
+		idle.Reset(workerIdle)
+		select {
+		case c = <-s.arrivals:
+		case <-idle.C:
+			return
+		case <-ctx.Done():
+			return
 		}
-	})
+	}
+}
+
+// workerIdle is how long a worker waits for its next client.
+const workerIdle = time.Second
+
+func (s *Server) logIn(ctx context.Context, c *carrier.Conn) {
+	defer s.gate.leave()
+	a := s.newAttempt(c)
+	err := a.run(ctx)
+	s.mutex.Lock()
+	delete(s.logins, c)
+	s.mutex.Unlock()
+	if err != nil {
+		a.fail(ctx, err)
+	}
 }
 
 // hurry ends the logins under way: their reads and writes fail from now on.
 func (s *Server) hurry() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	for nc := range s.logins {
-		_ = nc.SetDeadline(past)
+	for c := range s.logins {
+		c.Interrupt()
 	}
 }
 
-// hurryIfDone is for a login that has set its deadline after hurry.
-func (s *Server) hurryIfDone(ctx context.Context, nc net.Conn) {
-	if ctx.Err() != nil {
-		_ = nc.SetDeadline(past)
+// warm computes what logins by SCRAM need of users with plain passwords, so that a user's first login takes
+// no longer than that of a user who does not exist.
+func (s *Server) warm(ctx context.Context) {
+	for {
+		config := s.config.Load()
+		if config.Choose != nil || config.Method == SCRAM {
+			config.Users.Warm(ctx.Done())
+		}
+		select {
+		case <-s.reloaded:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
-
-var past = time.Unix(1, 0)
 
 // work does what is all CPU, a limited number at a time.
 func (s *Server) work(f func()) {

@@ -19,15 +19,20 @@ func TestLoginsAreBounded(t *testing.T) {
 	t.Parallel()
 	const limit, clients = 4, 60
 	var h *house
+	opened := make(chan struct{}) // closed when h is set
 	most := 0
 	var mutex sync.Mutex // guards most
-	h = open(t, nil, func(o *Options) { o.MaxLogins = limit })
-	h.lobby.seat = func(_ context.Context, c *Client) error {
-		mutex.Lock()
-		most = max(most, h.Logins())
-		mutex.Unlock()
-		return c.Welcome(welcomeParams, 77, welcomeSecret)
-	}
+	h = open(t, nil, func(o *Options) {
+		o.MaxLogins = limit
+		o.Seating.(*lobby).seat = func(_ context.Context, c *Client) error {
+			<-opened
+			mutex.Lock()
+			most = max(most, h.Logins())
+			mutex.Unlock()
+			return c.Welcome(welcomeParams, 77, welcomeSecret)
+		}
+	})
+	close(opened)
 	var all sync.WaitGroup
 	for range clients {
 		p := dial(t, "tcp", h.tcp)

@@ -306,7 +306,7 @@ var authority = sync.OnceValue(func() *pgtest.Certificate {
 	return a
 })
 
-func issue(t *testing.T, request pgtest.Request) *pgtest.Certificate {
+func issue(t testing.TB, request pgtest.Request) *pgtest.Certificate {
 	t.Helper()
 	c, err := authority().Issue(request)
 	if err != nil {
@@ -316,7 +316,7 @@ func issue(t *testing.T, request pgtest.Request) *pgtest.Certificate {
 }
 
 // offer is a TLS of a mode with a certificate for 127.0.0.1.
-func offer(t *testing.T, mode TLSMode) *TLS {
+func offer(t testing.TB, mode TLSMode) *TLS {
 	t.Helper()
 	certificate := issue(t, pgtest.Request{Name: "localhost", Hosts: pgtest.Loopback()}).TLS()
 	return &TLS{

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package login
+
+import (
+	"net"
+	"os"
+
+	"github.com/usher-pg/usher/internal/carrier"
+)
+
+// direct is for Linux only: elsewhere clients are accepted by package net.
+type direct struct{ file *os.File }
+
+func newDirect(net.Listener) *direct { return nil }
+
+func (d *direct) accept() (*carrier.Conn, error) { panic("bug: accept of no listener") }
