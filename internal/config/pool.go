@@ -156,7 +156,6 @@ func defaultPoolOptions() PoolOptions {
 		Lanes:              Lanes{AcquireSLO: 10 * time.Millisecond, MaxWaiting: 100_000, Ageing: 5 * time.Second},
 		PreparedStatements: 200,
 		ResetQuery:         "DISCARD ALL",
-		ApplicationName:    "usher",
 		TLS:                ServerTLS{SSLMode: SSLPrefer, Negotiation: NegotiatePostgres},
 		Timeouts: PoolTimeouts{
 			QueryWait:            2 * time.Minute,

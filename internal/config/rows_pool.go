@@ -61,7 +61,8 @@ func modeRows() []row[PoolOptions] {
 		}, func(o *PoolOptions) value { return textOf(&o.ResetQuery) }},
 		{Option{
 			Path: "application_name", Reloadable: true,
-			Doc: "application_name of server connections while no client that names its own uses them.",
+			Doc: "application_name of server connections while no client that names its own uses them. The default is none, " +
+				"as for a client that gives none: a name here costs each server connection a SET for such clients.",
 		}, func(o *PoolOptions) value { return textOf(&o.ApplicationName) }},
 		{Option{
 			Path: "server_options", Reloadable: true,

@@ -23,6 +23,7 @@ type Statement struct {
 	registry *Registry
 	shard    *shard
 	retired  atomic.Bool
+	proven   atomic.Bool // a server has parsed it
 
 	// references counts holders. It goes from zero to one under the lock of the shard only (Registry.Intern), or for a
 	// statement that is in no map any more.

@@ -135,7 +135,16 @@ func (c *client) stepUnlinked(f *flow, t wire.Type, length int) bool {
 		c.drop(f, length)
 		return true
 	}
-	if c.place == clientIdle && !c.acquire() {
+	if c.place != clientIdle {
+		return false
+	}
+	if here := len(f.buf) - f.pos; here < min(length, wholeMax) {
+		return false // a client that dribbles keeps nobody from a server connection
+	}
+	if t == wire.Parse && c.parseAlone(f, length) {
+		return true
+	}
+	if !c.acquire() {
 		return c.refuse != refuseNothing
 	}
 	return c.place == clientLinked

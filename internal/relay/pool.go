@@ -219,6 +219,9 @@ func (p *Pool) Parameters(ctx context.Context) ([]wire.Param, error) {
 		params, failed, told := p.params, p.failed, p.told
 		p.mutex.Unlock()
 		if params != nil {
+			if asked {
+				p.engine.SetTarget(p.rules().Engine.Min)
+			}
 			return params, nil
 		}
 		if asked && failed != nil {

@@ -144,6 +144,33 @@ func (c *client) parseNamed(f *flow, length int) bool {
 	return true
 }
 
+// parseAlone answers a Parse of a client without a server connection, if some server has parsed the same statement
+// before. It is prepared when it is bound. So a client that prepares its statements waits for nobody, as one must whose
+// thread has another connection in the middle of a transaction (pgbench's does).
+func (c *client) parseAlone(f *flow, length int) bool {
+	rules := c.pool.rules()
+	named, known := hasName(body(f, length))
+	if !known || !named || !whole(f, length) || rules.Statements == 0 || rules.Mode == ModeSession {
+		return false
+	}
+	name, parse, err := prepared.Body(body(f, length))
+	if err != nil {
+		return false
+	}
+	statement, err := c.loop.relay.statements.Intern(parse, c.tracker.Settings().SearchPath())
+	if err != nil {
+		return false
+	}
+	defer statement.Release()
+	if !statement.Proven() || c.setName(name, statement) != nil {
+		return false
+	}
+	c.stats().ClientParses++
+	c.drop(f, length)
+	c.answer(wire.AppendEmpty(c.loop.made[:0], wire.ParseComplete))
+	return true
+}
+
 // awaitReplies lets the client wait until all replies have come.
 func (c *client) awaitReplies() bool {
 	c.awaiting = true

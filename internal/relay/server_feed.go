@@ -115,6 +115,9 @@ func (s *server) answered(f *flow, length int, e expect) bool {
 	switch {
 	case head.expect == e:
 		drop := head.manner == hidden
+		if e == expectParse && head.statement != nil {
+			head.statement.Prove()
+		}
 		s.replies.pop()
 		s.pass(f, length, drop)
 		return true
@@ -164,12 +167,18 @@ func (s *server) readyForQuery(f *flow, length int) bool {
 		s.wrong("ReadyForQuery that nothing asked for")
 		return false
 	}
+	if s.status != idleStatus && s.client.pool.rules().Mode == ModeStatement {
+		s.pass(f, length, true)
+		s.leaveDirty(pgerr.StatementMode.With())
+		return false
+	}
 	s.pass(f, length, false)
-	return s.statementEnds()
+	s.statementEnds()
+	return true
 }
 
 // statementEnds does what is to be done after a ReadyForQuery.
-func (s *server) statementEnds() bool {
+func (s *server) statementEnds() {
 	c, l := s.client, s.loop
 	s.quiet = l.now
 	c.stats().ended(s)
@@ -180,11 +189,6 @@ func (s *server) statementEnds() bool {
 	if s.replies.count == 0 && (s.clearing > 0 || c.shelved != nil) {
 		s.unshelve()
 	}
-	if c.pool.rules().Mode == ModeStatement && s.status != idleStatus {
-		s.leaveDirty(pgerr.StatementMode.With())
-		return false
-	}
-	return true
 }
 
 // failed processes an ErrorResponse. In the extended protocol it answers everything up to the next Sync.

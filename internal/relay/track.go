@@ -9,6 +9,9 @@ import (
 
 // observe notes what a statement that is about to be forwarded may leave behind in the session.
 func (c *client) observe(f session.Finding, text []byte) {
+	if c.replicating {
+		return // it never shares its server connection, which may not even speak SQL
+	}
 	c.tracker.Observe(f, text)
 	if s := c.server; s.cache != nil && f.ClearsPrepared() {
 		// From here on nothing may count on what was prepared; whether it is gone shows when the statement completes.
