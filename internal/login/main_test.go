@@ -11,5 +11,8 @@ func TestMain(m *testing.M) {
 	if crowd := os.Getenv(crowdVariable); crowd != "" {
 		os.Exit(runCrowd(crowd))
 	}
+	if os.Getenv(shortageVariable) != "" {
+		os.Exit(runShortage())
+	}
 	goleak.VerifyTestMain(m)
 }
