@@ -1,7 +1,7 @@
 // Command usher seats many PostgreSQL clients on few server connections.
 //
-// Its exit code is 0 when it has done what it was asked to, 1 when it failed, and 2 when it was called wrongly or with
-// a configuration that has errors.
+// Its exit code is 0 when it has done what it was asked to, 1 when it failed, and 2 when it was called
+// wrongly or with a configuration that has errors.
 package main
 
 import (

@@ -13,7 +13,8 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "usher",
 		Short: "A PostgreSQL connection pooler",
-		Long: `usher stands between PostgreSQL and its clients and seats thousands of them on a few server connections.
+		Long: `usher stands between PostgreSQL and its clients and seats thousands of them on a few
+server connections.
 
 Without a configuration, usher serve starts a private PostgreSQL in ./.usher and serves that.`,
 		Args:          cobra.NoArgs,
@@ -45,7 +46,8 @@ func checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check-config FILE",
 		Short: "Check a configuration file",
-		Long:  "Check a configuration file, and that the files it names can be used. Nothing is printed when it is right.",
+		Long: `Check a configuration file, and that the files it names can be used. Nothing is printed when
+all is right.`,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, err := config.Load(args[0])

@@ -17,8 +17,9 @@ import (
 	"github.com/usher-pg/usher/internal/server"
 )
 
-// garbageRatio is GOGC while usher serves. What lives long is small and what is thrown away is little, so collecting at
-// half of the usual growth costs no CPU that can be measured and halves what the heap takes above what it needs.
+// garbageRatio is GOGC while usher serves. What lives long is small and what is thrown away is little, so
+// collecting at half of the usual growth costs no CPU that can be measured and halves what the heap takes
+// above what it needs.
 const garbageRatio = 50
 
 func serveCommand() *cobra.Command {
@@ -28,7 +29,8 @@ func serveCommand() *cobra.Command {
 		Short: "Serve clients",
 		Long: `Serve clients until a signal ends it.
 
-Without --config, usher starts a private PostgreSQL, keeps it in ./.usher and serves it at ` + embeddedListen + `.
+Without --config, usher starts a private PostgreSQL, keeps it in ./.usher and serves it at
+` + embeddedListen + `.
 
 Signals: HUP reads the configuration again; TERM ends usher when all clients have left, INT when all
 transactions have ended, a second one of these or QUIT at once; USR1 pauses, USR2 resumes.`,
@@ -52,7 +54,9 @@ func serveConfig(ctx context.Context, path string, out io.Writer) error {
 	if err != nil {
 		return misuse{err}
 	}
-	s, err := makeServer(server.Options{Config: c, ConfigPath: path, Version: version(), Log: server.NewLog(out, c.Log)})
+	s, err := makeServer(server.Options{
+		Config: c, ConfigPath: path, Version: version(), Log: server.NewLog(out, c.Log),
+	})
 	if err != nil {
 		return misuse{err}
 	}
@@ -83,7 +87,8 @@ func run(ctx context.Context, s *server.Server) error {
 // explain adds what to do about an error that people meet often.
 func explain(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w\nAnother program listens there, perhaps another usher: stop it, or choose another address", err)
+		return fmt.Errorf("%w\nAnother program listens there, perhaps another usher. "+
+			"Stop it, or choose another address.", err)
 	}
 	return err
 }

@@ -20,8 +20,8 @@ const (
 	// maxConsoles bounds the clients of the console, each of which has a goroutine. They are not among
 	// limits.max_clients: an operator must get in when that limit is reached.
 	maxConsoles = 100
-	// consoleNode is the node number in the process IDs of their cancel keys. The relay's have seven bits for it, of
-	// which the highest number is nobody's.
+	// consoleNode is the node number in the process IDs of their cancel keys. The relay's have seven bits for
+	// it, of which the highest number is nobody's.
 	consoleNode = 127
 	nodeShift   = 24
 	secretLen   = 4 // of protocol 3.0, which 3.2 allows too
@@ -105,7 +105,8 @@ func (cs *consoles) remove(id uint32) {
 	delete(cs.byID, id)
 }
 
-// cancel tells a client of the console that what it waits for is canceled. It reports whether the key is a console's.
+// cancel tells a client of the console that what it waits for is canceled. It reports whether the key is a
+// console's.
 func (cs *consoles) cancel(processID uint32, secret []byte) bool {
 	if processID>>nodeShift != consoleNode {
 		return false

@@ -13,7 +13,8 @@ import (
 	"github.com/usher-pg/usher/internal/status"
 )
 
-// counts remembers what the relay does not: totals of pools that are gone, and totals of earlier for the averages.
+// counts remembers what the relay does not: totals of pools that are gone, and totals of earlier for the
+// averages.
 type counts struct {
 	started   time.Time
 	accepted  atomic.Uint64 // clients that said who they are

@@ -9,12 +9,13 @@ import (
 	"github.com/usher-pg/usher/internal/config"
 )
 
-// spareDescriptors is what usher needs besides clients and servers: listeners, logins and cancel requests under way,
-// the event loops', files.
+// spareDescriptors is what usher needs besides clients and servers: listeners, logins and cancel requests
+// under way, the event loops', files.
 const spareDescriptors = 200
 
-// RaiseDescriptors lets the process open as many files as it may, and warns when that is less than a configuration
-// needs. The Go runtime does the same at its start, but not on every system, and not where nobody calls os.Open.
+// RaiseDescriptors lets the process open as many files as it may, and warns when that is less than a
+// configuration needs. The Go runtime does the same at its start, but not on every system, and not where
+// nobody calls os.Open.
 func RaiseDescriptors(c *config.Config, log *slog.Logger) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -34,7 +35,8 @@ func RaiseDescriptors(c *config.Config, log *slog.Logger) error {
 	return nil
 }
 
-// descriptorsNeeded is how many files a configuration may have open: a client has one, and so has a server connection.
+// descriptorsNeeded is how many files a configuration may have open: a client has one, and so has a server
+// connection.
 func descriptorsNeeded(c *config.Config) uint64 {
 	n := c.Limits.MaxClients + spareDescriptors
 	for _, p := range c.Pools {

@@ -10,9 +10,11 @@ import (
 	"github.com/usher-pg/usher/internal/login"
 )
 
-// clientKeepAlive finds out within some minutes that a client's machine is gone. Probes to 10,000 idle clients are a
-// hundred packets a second.
-var clientKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 2 * time.Minute, Interval: 20 * time.Second, Count: 4}
+// clientKeepAlive finds out within some minutes that a client's machine is gone. Probes to 10,000 idle
+// clients are a hundred packets a second.
+var clientKeepAlive = net.KeepAliveConfig{
+	Enable: true, Idle: 2 * time.Minute, Interval: 20 * time.Second, Count: 4,
+}
 
 // door is a listener with the logins that come in by it.
 type door struct {

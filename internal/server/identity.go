@@ -12,8 +12,8 @@ import (
 	"github.com/usher-pg/usher/internal/relay"
 )
 
-// identity is where the server connections of a pool lead and as whom. When it changes, those that are open belong to
-// somebody else.
+// identity is where the server connections of a pool lead and as whom. When it changes, those that are open
+// belong to somebody else.
 type identity struct {
 	place
 	secret auth.Secret
@@ -28,7 +28,8 @@ type place struct {
 	options     string
 }
 
-// identityOf is a pool's identity for a client's user. The password is the pool's own, or stands in the users file.
+// identityOf is a pool's identity for a client's user. The password is the pool's own, or stands in the users
+// file.
 func identityOf(p *config.Pool, user string, users *auth.Users) identity {
 	id := identity{place: place{
 		target: p.Target, user: user, tls: p.TLS, application: p.ApplicationName, options: p.ServerOptions,
@@ -48,8 +49,11 @@ func (id identity) equal(other identity) bool {
 	return id.place == other.place && id.secret.Equal(other.secret)
 }
 
-// serverKeepAlive finds out within a minute that a database server is gone, so that its pool can open new connections.
-var serverKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
+// serverKeepAlive finds out within a minute that a database server is gone, so that its pool can open new
+// connections.
+var serverKeepAlive = net.KeepAliveConfig{
+	Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3,
+}
 
 // dialConfigLocked is how a server connection of a route is opened, but for the credentials.
 func (r *route) dialConfigLocked(s *settings) *backend.Config {

@@ -3,7 +3,7 @@ package server
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/usher-pg/usher/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -7,8 +7,8 @@ import (
 	"github.com/usher-pg/usher/internal/status"
 )
 
-// orders are what an operator has ordered and not taken back. They survive a reload, and hold for pools that are made
-// later.
+// orders are what an operator has ordered and not taken back. They survive a reload, and hold for pools that
+// are made later.
 type orders struct {
 	// mutex guards what follows.
 	mutex     sync.Mutex

@@ -9,65 +9,73 @@ import (
 	"github.com/usher-pg/usher/internal/status"
 )
 
-// TestOrders goes through orders one after the other; each row says what is refused and what is the case afterwards.
+// orderStep gives an order, and says what is refused and what is the case afterwards.
+type orderStep struct {
+	name   string
+	give   func(*orders) error
+	want   error
+	state  status.State
+	paused string // which of the databases a and b are paused
+}
+
+func pausing(db string) func(*orders) error { return func(o *orders) error { return o.pause(db) } }
+
+func resuming(db string) func(*orders) error {
+	return func(o *orders) error {
+		_, err := o.resume(db)
+		return err
+	}
+}
+
+func ending(m status.ShutdownMode) func(*orders) error {
+	return func(o *orders) error { return o.shutDown(m) }
+}
+
+var oneOfAll = status.Refuse(status.WrongState, "")
+
+var orderSteps = map[string][]orderStep{
+	"all": {
+		{"resume what runs", resuming(""), status.ErrNotPaused, status.Active, ""},
+		{"pause", pausing(""), nil, status.Paused, "ab"},
+		{"pause again", pausing(""), status.ErrAlreadyPaused, status.Paused, "ab"},
+		{"pause one of all", pausing("a"), status.ErrAlreadyPaused, status.Paused, "ab"},
+		{"resume one of all", resuming("a"), oneOfAll, status.Paused, "ab"},
+		{"suspend what is paused", (*orders).suspend, status.ErrAlreadyPaused, status.Paused, "ab"},
+		{"resume", resuming(""), nil, status.Active, ""},
+	},
+	"one": {
+		{"resume one that runs", resuming("a"), status.PoolNotPaused("a"), status.Active, ""},
+		{"pause one", pausing("a"), nil, status.Active, "a"},
+		{"pause it again", pausing("a"), nil, status.Active, "a"},
+		{"resume another", resuming("b"), status.PoolNotPaused("b"), status.Active, "a"},
+		{"suspend beside a paused one", (*orders).suspend, status.ErrPausedPools, status.Active, "a"},
+		{"resume it", resuming("a"), nil, status.Active, ""},
+		{"pause another", pausing("b"), nil, status.Active, "b"},
+		{"resume all", resuming(""), nil, status.Active, ""},
+	},
+	"suspend": {
+		{"suspend", (*orders).suspend, nil, status.Suspended, ""},
+		{"suspend again", (*orders).suspend, status.ErrAlreadyPaused, status.Suspended, ""},
+		{"pause", pausing("a"), status.ErrAlreadyPaused, status.Suspended, ""},
+		{"resume", resuming(""), nil, status.Active, ""},
+	},
+	"shutdown": {
+		{"pause one", pausing("a"), nil, status.Active, "a"},
+		{"for clients", ending(status.ShutdownWaitForClients), nil, status.ShuttingDown, "a"},
+		{"again", ending(status.ShutdownWaitForClients), status.ErrShuttingDown, status.ShuttingDown, "a"},
+		{"pause", pausing(""), status.ErrShuttingDown, status.ShuttingDown, "a"},
+		{"resume", resuming(""), status.ErrShuttingDown, status.ShuttingDown, "a"},
+		{"suspend", (*orders).suspend, status.ErrShuttingDown, status.ShuttingDown, "a"},
+		{"for servers", ending(status.ShutdownWaitForServers), nil, status.ShuttingDown, "a"},
+		{"slower", ending(status.ShutdownWaitForClients), status.ErrShuttingDown, status.ShuttingDown, "a"},
+		{"at once", ending(status.ShutdownImmediate), nil, status.ShuttingDown, "a"},
+		{"at once again", ending(status.ShutdownImmediate), nil, status.ShuttingDown, "a"},
+	},
+}
+
 func TestOrders(t *testing.T) {
 	t.Parallel()
-	pause := func(db string) func(*orders) error { return func(o *orders) error { return o.pause(db) } }
-	resume := func(db string) func(*orders) error {
-		return func(o *orders) error {
-			_, err := o.resume(db)
-			return err
-		}
-	}
-	shutdown := func(m status.ShutdownMode) func(*orders) error {
-		return func(o *orders) error { return o.shutDown(m) }
-	}
-	type step struct {
-		name   string
-		give   func(*orders) error
-		want   error
-		state  status.State
-		paused string // which of the databases a and b are paused
-	}
-	for name, steps := range map[string][]step{
-		"all": {
-			{"resume what runs", resume(""), status.ErrNotPaused, status.Active, ""},
-			{"pause", pause(""), nil, status.Paused, "ab"},
-			{"pause again", pause(""), status.ErrAlreadyPaused, status.Paused, "ab"},
-			{"pause one of all", pause("a"), status.ErrAlreadyPaused, status.Paused, "ab"},
-			{"resume one of all", resume("a"), status.Refuse(status.WrongState, ""), status.Paused, "ab"},
-			{"suspend what is paused", (*orders).suspend, status.ErrAlreadyPaused, status.Paused, "ab"},
-			{"resume", resume(""), nil, status.Active, ""},
-		},
-		"one": {
-			{"resume one that runs", resume("a"), status.PoolNotPaused("a"), status.Active, ""},
-			{"pause one", pause("a"), nil, status.Active, "a"},
-			{"pause it again", pause("a"), nil, status.Active, "a"},
-			{"resume another", resume("b"), status.PoolNotPaused("b"), status.Active, "a"},
-			{"suspend beside a paused one", (*orders).suspend, status.ErrPausedPools, status.Active, "a"},
-			{"resume it", resume("a"), nil, status.Active, ""},
-			{"pause both", pause("b"), nil, status.Active, "b"},
-			{"resume all", resume(""), nil, status.Active, ""},
-		},
-		"suspend": {
-			{"suspend", (*orders).suspend, nil, status.Suspended, ""},
-			{"suspend again", (*orders).suspend, status.ErrAlreadyPaused, status.Suspended, ""},
-			{"pause", pause("a"), status.ErrAlreadyPaused, status.Suspended, ""},
-			{"resume", resume(""), nil, status.Active, ""},
-		},
-		"shutdown": {
-			{"pause one", pause("a"), nil, status.Active, "a"},
-			{"for clients", shutdown(status.ShutdownWaitForClients), nil, status.ShuttingDown, "a"},
-			{"again", shutdown(status.ShutdownWaitForClients), status.ErrShuttingDown, status.ShuttingDown, "a"},
-			{"pause", pause(""), status.ErrShuttingDown, status.ShuttingDown, "a"},
-			{"resume", resume(""), status.ErrShuttingDown, status.ShuttingDown, "a"},
-			{"suspend", (*orders).suspend, status.ErrShuttingDown, status.ShuttingDown, "a"},
-			{"for servers", shutdown(status.ShutdownWaitForServers), nil, status.ShuttingDown, "a"},
-			{"slower", shutdown(status.ShutdownWaitForClients), status.ErrShuttingDown, status.ShuttingDown, "a"},
-			{"at once", shutdown(status.ShutdownImmediate), nil, status.ShuttingDown, "a"},
-			{"at once again", shutdown(status.ShutdownImmediate), nil, status.ShuttingDown, "a"},
-		},
-	} {
+	for name, steps := range orderSteps {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOrders()
@@ -82,7 +90,8 @@ func TestOrders(t *testing.T) {
 					}
 				}
 				if o.state() != s.state || paused != s.paused {
-					t.Errorf("%s: %s and %q paused, want %s and %q", s.name, o.state(), paused, s.state, s.paused)
+					t.Errorf("%s: %s and %q paused, want %s and %q",
+						s.name, o.state(), paused, s.state, s.paused)
 				}
 			}
 		})

@@ -11,9 +11,9 @@ import (
 // defaultAdmin is who administers a usher whose configuration names nobody: PostgreSQL's customary superuser.
 const defaultAdmin = "postgres"
 
-// permissionOf is what a user who has logged in may do on the console, 0 for nothing. As long as the configuration
-// names nobody, the user postgres may administer usher from the machine it runs on: whoever is that user can do more to
-// the database than to usher.
+// permissionOf is what a user who has logged in may do on the console, 0 for nothing. As long as the
+// configuration names nobody, the user postgres may administer usher from the machine it runs on: whoever is
+// that user can do more to the database than to usher.
 func permissionOf(c *config.Config, user string, remote net.Addr) console.Permission {
 	switch {
 	case slices.Contains(c.AdminUsers, user):

@@ -15,8 +15,8 @@ const (
 
 func (f fate) String() string { return [...]string{"keep", "reconnect", "end"}[f] }
 
-// fateOf decides about a pool: it ends when the configuration has none for its database any more, or when another user
-// would have to serve clients of several users.
+// fateOf decides about a pool: it ends when the configuration has none for its database any more, or when
+// another user would have to serve clients of several users.
 func fateOf(key routeKey, before identity, s *settings) (fate, config.Pool, identity) {
 	p, ok := s.config.Pool(key.database)
 	if !ok || key.user == "" && p.User == "" {
@@ -57,7 +57,8 @@ func (rs *routes) reload(s *settings) []*route {
 	return gone
 }
 
-// makeEager makes the pools that do not wait for their first client: those whose user the configuration names.
+// makeEager makes the pools that do not wait for their first client: those whose user the configuration
+// names.
 func (rs *routes) makeEager() {
 	rs.mutex.Lock()
 	defer rs.mutex.Unlock()

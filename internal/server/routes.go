@@ -13,12 +13,12 @@ import (
 	engine "github.com/usher-pg/usher/pool"
 )
 
-// maxMade bounds the pools made on demand, for users who log in to the server as themselves and for databases that the
-// fallback pool serves: some 100 kB each, mostly histograms.
+// maxMade bounds the pools made on demand, for users who log in to the server as themselves and for databases
+// that the fallback pool serves: some 100 kB each, mostly histograms.
 const maxMade = 1000
 
-// routeKey names a pool. user is empty where the configuration says who logs in to the server: all clients share that
-// pool then.
+// routeKey names a pool. user is empty where the configuration says who logs in to the server: all clients
+// share that pool then.
 type routeKey struct {
 	database string
 	user     string
@@ -49,7 +49,8 @@ type route struct {
 	key     routeKey
 	pool    *relay.Pool
 	vetting *vetting
-	keys    atomic.Pointer[auth.Keys] // of the latest client that logged in as the server's user, for pass-through
+	// keys are those of the latest client that logged in as the server's user, for pass-through.
+	keys atomic.Pointer[auth.Keys]
 
 	// The following are guarded by routes.mutex.
 	config   config.Pool
@@ -79,7 +80,8 @@ func newRoutes(r *relay.Relay, o *orders, s *settings) *routes {
 	}
 }
 
-// enter finds the pool of a client, or makes it. The caller calls leave when the client has its seat or is refused.
+// enter finds the pool of a client, or makes it. The caller calls leave when the client has its seat or is
+// refused.
 func (rs *routes) enter(database, user string) (*route, error) {
 	rs.mutex.Lock()
 	defer rs.mutex.Unlock()
@@ -115,7 +117,10 @@ func (rs *routes) makeLocked(key routeKey) *route {
 	if !ok {
 		panic("bug: route without a pool in the configuration")
 	}
-	r := &route{key: key, vetting: newVetting(), config: p, identity: identityOf(&p, key.user, s.users), budget: rs.budgetLocked(p.Target)}
+	r := &route{
+		key: key, vetting: newVetting(), config: p,
+		identity: identityOf(&p, key.user, s.users), budget: rs.budgetLocked(p.Target),
+	}
 	r.pool = rs.relay.AddPool(key.database, r.identity.user, rulesOf(&p, r.dialerLocked(s)), r.budget)
 	rs.byKey[key] = r
 	if key.onDemand(s.config) {
@@ -127,7 +132,8 @@ func (rs *routes) makeLocked(key routeKey) *route {
 	return r
 }
 
-// unlimited stands in for the budget of a server that has none in the configuration, because a reload may give it one.
+// unlimited stands in for the budget of a server that has none in the configuration, because a reload may
+// give it one.
 const unlimited = 1 << 30
 
 func (rs *routes) budgetLocked(t config.Target) *engine.Budget {

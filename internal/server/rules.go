@@ -11,8 +11,8 @@ import (
 	engine "github.com/usher-pg/usher/pool"
 )
 
-// resetTimeout bounds how long usher cleans a server connection whose client has left. Cleaning is a ROLLBACK and the
-// reset query; a server that needs longer for them is better replaced.
+// resetTimeout bounds how long usher cleans a server connection whose client has left. Cleaning is a ROLLBACK
+// and the reset query; a server that needs longer for them is better replaced.
 const resetTimeout = 10 * time.Second
 
 var modes = map[config.Mode]relay.Mode{

@@ -11,7 +11,6 @@ import (
 	"github.com/usher-pg/usher/internal/pgerr"
 	"github.com/usher-pg/usher/internal/relay"
 	"github.com/usher-pg/usher/internal/wire"
-	engine "github.com/usher-pg/usher/pool"
 )
 
 // Seat gives a client that has logged in to its pool, or to the console. It is login.Seating.
@@ -34,7 +33,7 @@ func (s *Server) seat(ctx context.Context, c *login.Client) error {
 		return pgerr.LoginTimeout.With().Because(err)
 	}
 	now := s.settings.Load()
-	params, lane, err := sessionParams(c, now.config.IgnoreStartupParameters)
+	wanted, err := wishesOf(c, now.config.IgnoreStartupParameters)
 	if err != nil {
 		return err
 	}
@@ -42,7 +41,7 @@ func (s *Server) seat(ctx context.Context, c *login.Client) error {
 	if err != nil {
 		return err
 	}
-	err = s.seatAt(ctx, r, c, params, lane)
+	err = s.seatAt(ctx, r, c, wanted)
 	if gone := s.routes.leave(r); gone && err == nil {
 		r.pool.Remove(ctx, pgerr.PoolGone) // it was not among the clients when the others were told
 	}
@@ -50,15 +49,15 @@ func (s *Server) seat(ctx context.Context, c *login.Client) error {
 }
 
 // seatAt seats a client at its pool.
-func (s *Server) seatAt(ctx context.Context, r *route, c *login.Client, params []wire.Param, lane engine.Lane) error {
+func (s *Server) seatAt(ctx context.Context, r *route, c *login.Client, wishes wishes) error {
 	if s.orders.isDisabled(c.Database) {
 		return pgerr.DatabaseDisabled.With(c.Database)
 	}
 	if c.ScramKeys != nil && r.pool.User() == c.User {
 		r.keys.Store(c.ScramKeys)
 	}
-	if c.Replication == "" && len(params) > 0 && !r.pool.Held() {
-		if err := s.vet(ctx, r, params); err != nil {
+	if c.Replication == "" && len(wishes.settings) > 0 && !r.pool.Held() {
+		if err := s.vet(ctx, r, wishes.settings); err != nil {
 			return err
 		}
 	}
@@ -67,9 +66,9 @@ func (s *Server) seatAt(ctx context.Context, r *route, c *login.Client, params [
 		TLS:      c.TLS,
 		Remote:   c.Remote,
 		Local:    c.Local,
-		Params:   params,
+		Params:   wishes.settings,
 		Protocol: c.Protocol,
-		Lane:     lane,
+		Lane:     wishes.lane,
 		Welcome:  c.Welcome,
 	}
 	if c.Replication != "" {
@@ -107,8 +106,8 @@ func (s *Server) seatAlone(ctx context.Context, r *route, guest *relay.Guest, re
 	return nil
 }
 
-// ownParams are the start-up parameters of a server connection that is one client's own: the pool's, and what the
-// client asked for.
+// ownParams are the start-up parameters of a server connection that is one client's own: the pool's, and what
+// the client asked for.
 func ownParams(params, own []wire.Param) []wire.Param {
 	all := append([]wire.Param(nil), params...)
 	for _, o := range own {
@@ -125,9 +124,9 @@ func ownParams(params, own []wire.Param) []wire.Param {
 	return all
 }
 
-// worded lets a client have the server's own words about why there is no server connection: that the database does not
-// exist, say. It learns nothing about the authentication of a user it has never heard of, and is not sent what has no
-// SQLSTATE or no message, which clients fail on.
+// worded lets a client have the server's own words about why there is no server connection: that the database
+// does not exist, say. It learns nothing about the authentication of a user it has never heard of, and is not
+// sent what has no SQLSTATE or no message, which clients fail on.
 func worded(err error, key routeKey) error {
 	refusal, ok := errors.AsType[*backend.ServerError](err)
 	if !ok || len(refusal.Code()) != sqlstateLen || refusal.Message() == "" {

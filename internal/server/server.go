@@ -88,7 +88,8 @@ func New(options Options) (*Server, error) {
 // Ready is closed when clients can connect.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
-// stage is a part of usher that ends before the next one does. The first error of one of its goroutines ends it.
+// stage is a part of usher that ends before the next one does. The first error of one of its goroutines ends
+// it.
 type stage struct {
 	group *errgroup.Group
 	ctx   context.Context
@@ -112,8 +113,8 @@ func (g *stage) end() error {
 	return g.group.Wait()
 }
 
-// Run runs usher until a shutdown has been ordered and carried out, or ctx ends, which is a shutdown at once, or a part
-// of it fails.
+// Run runs usher until a shutdown has been ordered and carried out, or ctx ends, which is a shutdown at once,
+// or a part of it fails.
 func (s *Server) Run(ctx context.Context) error {
 	data, services, logins := newStage(ctx), newStage(ctx), newStage(ctx)
 	s.logins = logins

@@ -14,8 +14,8 @@ import (
 	"github.com/usher-pg/usher/internal/login"
 )
 
-// settings are a configuration and everything that was read from the files it names. They do not change once they are
-// in use: a reload, or a change of one of the files, makes new ones.
+// settings are a configuration and everything that was read from the files it names. They do not change once
+// they are in use: a reload, or a change of one of the files, makes new ones.
 type settings struct {
 	config    *config.Config
 	users     *auth.Users

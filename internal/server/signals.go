@@ -19,8 +19,8 @@ type order struct {
 	shutdown              status.ShutdownMode
 }
 
-// meaning is what a signal orders while a shutdown is under way, or none is. Who sends one more signal to a usher that
-// ends is tired of waiting.
+// meaning is what a signal orders while a shutdown is under way, or none is. Who sends one more signal to a
+// usher that ends is tired of waiting.
 func meaning(signal os.Signal, ending bool) order {
 	switch signal {
 	case syscall.SIGHUP:
@@ -43,7 +43,8 @@ func meaning(signal os.Signal, ending bool) order {
 	return order{}
 }
 
-// Obey carries out what the signals that arrive mean, until ctx ends. A signal never waits for the one before it.
+// Obey carries out what the signals that arrive mean, until ctx ends. A signal never waits for the one before
+// it.
 func (s *Server) Obey(ctx context.Context, signals <-chan os.Signal) {
 	for {
 		select {

@@ -18,8 +18,7 @@ type gathering struct {
 }
 
 // countedSections are made from counts that the relay is asked for once.
-const countedSections = status.SectionPools | status.SectionDatabases | status.SectionUsers | status.SectionStats |
-	status.SectionLists
+const countedSections = status.SectionPools | status.SectionStats
 
 // Snapshot is usher now.
 func (s *Server) Snapshot(ctx context.Context, sections status.Sections) (*status.Snapshot, error) {

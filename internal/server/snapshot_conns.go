@@ -25,7 +25,8 @@ func (g *gathering) clients(shot *status.Snapshot) {
 	}
 }
 
-// clientState is where a client is, in PgBouncer's words but one: there "active" includes idle clients, since 1.24 not.
+// clientState is where a client is, in PgBouncer's words but one: there "active" includes idle clients, since
+// 1.24 not.
 func clientState(v *relay.ConnView) status.ClientState {
 	switch v.Place {
 	case "waiting":

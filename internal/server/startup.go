@@ -10,41 +10,52 @@ import (
 	engine "github.com/usher-pg/usher/pool"
 )
 
-// lanePrefix begins usher's own settings; the one there is chooses the lane of a client's requests.
+// wishes are what a client asks for in its start-up packet.
+type wishes struct {
+	settings []wire.Param // of its session, in the order in which they count
+	lane     engine.Lane
+}
+
+// ownPrefix begins usher's own settings; the one there is chooses the lane of a client's requests.
 const (
-	lanePrefix  = "usher."
+	ownPrefix   = "usher."
 	laneSetting = "usher.lane"
 )
 
-// sessionParams are the settings a client asks for in its start-up packet, in the order in which they count: what is
-// named wins over the options parameter, as in PostgreSQL. What the configuration ignores is left out, and what is
-// meant for usher becomes the lane.
-func sessionParams(c *login.Client, ignored []string) ([]wire.Param, engine.Lane, error) {
-	lane := engine.Normal
-	params := make([]wire.Param, 0, len(c.Settings)+len(c.Params))
+// wishesOf reads a client's start-up packet. What is named wins over the options parameter, as in PostgreSQL.
+// What the configuration ignores is left out.
+func wishesOf(c *login.Client, ignored []string) (wishes, error) {
+	w := wishes{lane: engine.Normal, settings: make([]wire.Param, 0, len(c.Settings)+len(c.Params))}
 	if !slices.Contains(ignored, "options") {
-		params = append(params, c.Settings...)
+		w.settings = append(w.settings, c.Settings...)
 	}
-	params = append(params, c.Params...)
+	w.settings = append(w.settings, c.Params...)
 	var refused error
-	params = slices.DeleteFunc(params, func(p wire.Param) bool {
+	w.settings = slices.DeleteFunc(w.settings, func(p wire.Param) bool {
 		name := strings.ToLower(p.Name)
-		if slices.Contains(ignored, name) {
+		switch {
+		case slices.Contains(ignored, name):
 			return true
-		}
-		if !strings.HasPrefix(name, lanePrefix) {
+		case !strings.HasPrefix(name, ownPrefix):
 			return false
 		}
-		chosen, err := engine.ParseLane(p.Value)
-		switch {
-		case name != laneSetting:
-			refused = pgerr.UnsupportedParameter.With(p.Name)
-		case err != nil:
-			refused = pgerr.InvalidParameter.With(p.Name).WithDetail("The lanes are critical, high, normal and low.")
-		default:
-			lane = chosen
+		if err := w.take(name, p.Value); err != nil {
+			refused = err
 		}
 		return true
 	})
-	return params, lane, refused
+	return w, refused
+}
+
+// take takes a setting of usher's own.
+func (w *wishes) take(name, value string) error {
+	if name != laneSetting {
+		return pgerr.UnsupportedParameter.With(name)
+	}
+	lane, err := engine.ParseLane(value)
+	if err != nil {
+		return pgerr.InvalidParameter.With(name).WithDetail("The lanes are critical, high, normal and low.")
+	}
+	w.lane = lane
+	return nil
 }

@@ -20,7 +20,7 @@ func params(pairs ...string) []wire.Param {
 	return list
 }
 
-func TestSessionParams(t *testing.T) {
+func TestWishes(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		named, options []wire.Param
@@ -52,20 +52,21 @@ func TestSessionParams(t *testing.T) {
 			named: params("Usher.Lane", "low"), options: params("usher.lane", "critical"), want: []wire.Param{},
 			lane: engine.Low,
 		},
-		"a lane that does not exist":          {named: params("usher.lane", "urgent"), refused: pgerr.InvalidParameter},
-		"a setting of usher's that is no one": {named: params("usher.line", "low"), refused: pgerr.UnsupportedParameter},
+		"a lane that does not exist": {named: params("usher.lane", "urgent"), refused: pgerr.InvalidParameter},
+		"no setting of usher's":      {named: params("usher.line", "low"), refused: pgerr.UnsupportedParameter},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, lane, err := sessionParams(&login.Client{Params: tt.named, Settings: tt.options}, tt.ignored)
-			if told, ok := errors.AsType[*pgerr.Error](err); ok != (tt.refused != nil) || ok && told.Row != tt.refused {
+			got, err := wishesOf(&login.Client{Params: tt.named, Settings: tt.options}, tt.ignored)
+			told, ok := errors.AsType[*pgerr.Error](err)
+			if ok != (tt.refused != nil) || ok && told.Row != tt.refused {
 				t.Fatalf("error %v, want %v", err, tt.refused)
 			}
 			if err != nil {
 				return
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" || lane != tt.lane {
-				t.Errorf("lane %v, want %v; parameters (-want +got):\n%s", lane, tt.lane, diff)
+			if diff := cmp.Diff(tt.want, got.settings); diff != "" || got.lane != tt.lane {
+				t.Errorf("lane %v, want %v; parameters (-want +got):\n%s", got.lane, tt.lane, diff)
 			}
 		})
 	}

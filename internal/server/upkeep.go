@@ -10,11 +10,11 @@ import (
 const (
 	// lookStep is how often unused pools and changed files are looked for.
 	lookStep = 5 * time.Second
-	// unusedFor is how long a pool that was made on demand is kept without a client; PgBouncer's autodb_idle_timeout
-	// is an hour, but costs less.
+	// unusedFor is how long a pool that was made on demand is kept without a client; PgBouncer's
+	// autodb_idle_timeout is an hour, but costs less.
 	unusedFor = 10 * time.Minute
-	// failingFor is the same for a pool that has no server connection because the server refuses it, as it does when
-	// the database does not exist.
+	// failingFor is the same for a pool that has no server connection because the server refuses it, as it does
+	// when the database does not exist.
 	failingFor = 10 * time.Second
 )
 

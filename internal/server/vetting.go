@@ -10,16 +10,17 @@ import (
 	"github.com/usher-pg/usher/internal/wire"
 )
 
-// maxVetted bounds what a pool remembers of its clients' start-up parameters; more than that are not vetted. Clients
-// have few different ones: those of the applications that use the database.
+// maxVetted bounds what a pool remembers of its clients' start-up parameters; more than that are not vetted.
+// Clients have few different ones: those of the applications that use the database.
 const maxVetted = 500
 
 // vetting is which start-up parameters the server of a pool takes.
 //
-// PostgreSQL refuses a client that asks for a parameter it does not have, or a value that is none. usher knows neither
-// the parameters nor the values of a server and its extensions, and would learn it at the client's first statement only.
-// So the first client with a parameter has it tried: in the start-up packet of a server connection that is closed at
-// once. (A table of PostgreSQL's parameters would be wrong with the next version.)
+// PostgreSQL refuses a client that asks for a parameter it does not have, or a value that is none. usher
+// knows neither the parameters nor the values of a server and its extensions, and would learn it at the
+// client's first statement only. So the first client with a parameter has it tried: in the start-up packet of
+// a server connection that is closed at once. (A table of PostgreSQL's parameters would be wrong with the
+// next version.)
 type vetting struct {
 	turn chan struct{} // holds a value while a server connection is tried
 
@@ -83,14 +84,15 @@ func (v *vetting) vet(ctx context.Context, dial *backend.Config, params []wire.P
 	return nil
 }
 
-// refusedParameter is err if it is about a parameter, and not about something that has nothing to do with the client.
+// refusedParameter is err if it is about a parameter, and not about something that has nothing to do with the
+// client.
 func refusedParameter(err error) error {
 	refusal, ok := errors.AsType[*backend.ServerError](err)
 	if !ok || len(refusal.Code()) != sqlstateLen {
 		return nil
 	}
 	switch refusal.Code()[:2] {
-	case "22", "42", "55": // data exception; syntax error or access rule violation; object not in prerequisite state
+	case "22", "42", "55": // data exception; access rule violation; object not in prerequisite state
 		return refusal
 	}
 	return nil

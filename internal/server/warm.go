@@ -7,11 +7,12 @@ import (
 	"github.com/usher-pg/usher/internal/config"
 )
 
-// maxWarm bounds the users whose verifiers are computed ahead: at 2 ms each that is some CPU time, and nobody measures
-// a login's time among so many users.
+// maxWarm bounds the users whose verifiers are computed ahead: at 2 ms each that is some CPU time, and nobody
+// measures a login's time among so many users.
 const maxWarm = 10_000
 
-// warmer computes verifiers of users whose passwords are known, so that a user's first login takes as long as others.
+// warmer computes verifiers of users whose passwords are known, so that a user's first login takes as long as
+// others.
 type warmer struct {
 	stop chan struct{} // nil when nothing is under way
 	wait sync.WaitGroup
