@@ -22,7 +22,7 @@ pool_defaults:
   timeouts: {server_connect: 1s, server_login_retry: 100ms, query_wait: 3s}
 pools:
   calm: {url: "{{url}}", size: {max: 2}}
-  bad:  {url: "postgres://somebody:secret@%s/bad?sslmode=disable", size: {max: 2}, timeouts: {query: 2s}}
+  bad:  {url: "postgres://somebody:secret@%s/bad?sslmode=disable", size: {max: 1}, timeouts: {query: 2s}}
 `
 
 // misbehaviour is something a server does, once a client's request has come, or already at login.
@@ -39,7 +39,7 @@ func badLogins() []misbehaviour {
 		{"resets at once", []pgtest.Step{pgtest.Reset()}, nil},
 		{"says nothing", []pgtest.Step{pgtest.Stall()}, nil},
 		{"answers noise", []pgtest.Step{raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))}, nil},
-		{"refuses without SQLSTATE", []pgtest.Step{raw(whole('E', "SFATAL\x00Mno code\x00\x00"))}, nil},
+		{"refuses without SQLSTATE", []pgtest.Step{raw(whole('E', "SFATAL\x00Mno code\x00\x00"))}, anyResponse},
 		{"refuses without any field", []pgtest.Step{raw(whole('E', "\x00"))}, nil},
 		{"refuses with half an error", []pgtest.Step{raw(whole('E', "SFATAL\x00Cxx"))}, nil},
 		{"refuses with a giant error", []pgtest.Step{raw(typed('E', 0x7fffffff, "SFATAL"))}, nil},
@@ -97,10 +97,10 @@ func badAnswers() []misbehaviour {
 		{"closes", afterQuery(end), nil},
 		{"resets", afterQuery(reset), nil},
 		{"dies between rows", afterQuery(half, end), nil},
-		{"dies inside a row", afterQuery(begin, raw(typed('D', 1000, "\x00\x01\x00\x00")), reset), nil},
+		{"dies inside a row", afterQuery(begin, raw(typed('D', 1000, "\x00\x01\x00\x00")), reset), anyError},
 		{"dies inside a header", afterQuery(begin, raw([]byte("D\x00")), end), nil},
 		{"never answers", afterQuery(drain), nil},
-		{"stops inside a row", afterQuery(begin, raw(typed('D', 0x7ffffff0, "\x00\x01")), drain), nil},
+		{"stops inside a row", afterQuery(begin, raw(typed('D', 0x7ffffff0, "\x00\x01")), drain), anyError},
 		{"sends noise", afterQuery(raw([]byte("\xff\xff\xff\xff\xff\xff\xff\xff")), drain), nil},
 		{"sends an impossible length", afterQuery(raw(typed('D', 1, "")), drain), nil},
 		{"sends a client's message", afterQuery(raw(whole('Q', "SELECT 1\x00")), drain), nil},
@@ -121,7 +121,15 @@ func badAnswers() []misbehaviour {
 	}
 }
 
-// anyError: the connection may also end without an error that a driver understands.
+// anyResponse: an error without SQLSTATE is passed on as it is.
+func anyResponse(t *testing.T, answer string, err error) {
+	var response *pgconn.PgError
+	if !asPgError(err, &response) {
+		t.Errorf("answered %q, %v", answer, err)
+	}
+}
+
+// anyError: in the middle of a message there is no room for an error; the connection just ends.
 func anyError(t *testing.T, answer string, err error) {
 	if err == nil {
 		t.Errorf("answered %q", answer)
@@ -139,9 +147,15 @@ func TestBadServers(t *testing.T) {
 		for _, m := range group.cases {
 			t.Run(group.name+": "+m.name, func(t *testing.T) {
 				t.Parallel()
-				fake := pgtest.StartFake(t, func(int) []pgtest.Step { return m.script })
+				fake := pgtest.StartFake(t, func(n int) []pgtest.Step {
+					if n > 1 && group.name == "answer" { // it behaves while nobody asks it anything
+						return []pgtest.Step{pgtest.Login(), pgtest.Drain()}
+					}
+					return m.script
+				})
 				target := startAlone(t, fmt.Sprintf(badServerConfig, fake.Addr), "bad")
 				before := measure(t, target.in("calm"))
+				before.descriptors++ // the bad pool may keep its server connection
 				watched := newWitness(t, target.in("calm"))
 				begin := time.Now()
 				answer, err := askOnce(t, target)
@@ -193,10 +207,11 @@ func TestUnsolicitedMessagesCostTheServerConnection(t *testing.T) {
 				return afterQuery(pgtest.AnswerRow("first"), pgtest.Send(messages...),
 					pgtest.Do(func(*pgtest.Conversation) { close(said) }), pgtest.Drain())
 			})
-			target := startAlone(t, strings.Replace(fmt.Sprintf(badServerConfig, fake.Addr),
-				"size: {max: 2}, timeouts: {query", "size: {max: 1}, timeouts: {query", 1), "bad")
+			target := startAlone(t, fmt.Sprintf(badServerConfig, fake.Addr), "bad")
 			first, next := target.simple(t), target.simple(t)
-			first.expect("SELECT 1", "first")
+			if _, err := first.try("SELECT 1"); err != nil && sqlState(err) != protocolViolation {
+				t.Errorf("the first client: %v", err) // it may be told, if it was still there
+			}
 			<-said
 			eventually(t, patience, "the server connection is replaced", func() bool {
 				answer, err := next.try("SELECT 'mine'")

@@ -388,13 +388,9 @@ func TestPinsAreShown(t *testing.T) {
 		for _, sql := range p.make {
 			client.run(sql)
 		}
-		if count := o.column(t, "two", "cl_pinned"); count != "1" {
-			t.Errorf("%s: cl_pinned is %q", p.name, count)
-		}
+		eventually(t, patience, p.name+" is shown", func() bool { return o.column(t, "two", "cl_pinned") == "1" })
 		client.run(p.gone)
-		if count := o.column(t, "two", "cl_pinned"); count != "0" {
-			t.Errorf("after %s: cl_pinned is %q", p.gone, count)
-		}
+		eventually(t, patience, p.gone+" is shown", func() bool { return o.column(t, "two", "cl_pinned") == "0" })
 	}
 	if reasons := strings.Count(o.console.run("SHOW PINS"), "two|postgres|"); reasons < 5 {
 		t.Errorf("SHOW PINS has %d reasons:\n%s", reasons, o.console.run("SHOW PINS"))

@@ -108,9 +108,13 @@ func TestFullDescriptorTable(t *testing.T) {
 	inside := target.simple(t)
 	inside.run("SELECT 1")
 	full := uint64(take(t, target).descriptors + serverConnections(t, target, "") + 30)
+	pid := target.usher.PID()
 	var old unix.Rlimit
-	if err := unix.Prlimit(target.usher.PID(), unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: full, Max: full},
-		&old); err != nil {
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &old); err != nil {
+		t.Fatal(err)
+	}
+	low := unix.Rlimit{Cur: full, Max: old.Max}
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &low, nil); err != nil {
 		t.Fatal(err)
 	}
 	var conns []net.Conn
@@ -153,7 +157,7 @@ func TestFullDescriptorTable(t *testing.T) {
 		conn.Write(startupPacket(target))
 		return untilReady(conn) == nil
 	})
-	if err := unix.Prlimit(target.usher.PID(), unix.RLIMIT_NOFILE, &old, nil); err != nil {
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &old, nil); err != nil {
 		t.Fatal(err)
 	}
 	inside.conn.Close(t.Context())

@@ -78,6 +78,9 @@ func pgbench(t *testing.T, target *target, clients, transactions int, more ...st
 	t.Helper()
 	arguments := append([]string{
 		"--no-vacuum", fmt.Sprint("--client=", clients), fmt.Sprint("--transactions=", transactions),
+		// A thread for each client: pgbench prepares statements with a call that blocks its thread, and a client
+		// that waits so for a server connection would keep others of its thread from giving theirs back.
+		fmt.Sprint("--jobs=", clients),
 	}, more...)
 	done := target.run(t, program{name: "pgbench", arguments: arguments})
 	processed := regexp.MustCompile(fmt.Sprintf(

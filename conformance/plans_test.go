@@ -13,8 +13,8 @@ import (
 )
 
 // TestCachedPlan: DDL changes what a prepared statement returns. PostgreSQL refuses such a statement for ever
-// ("cached plan must not change result type"); usher may answer so once, and then the statement works again
-// on every server connection, because usher prepares it anew.
+// ("cached plan must not change result type"); usher tells a client so once at most, and from then on the
+// statement works again on every server connection, because usher prepares it anew.
 func TestCachedPlan(t *testing.T) {
 	t.Parallel()
 	server := startPostgres(t)
@@ -30,42 +30,47 @@ func TestCachedPlan(t *testing.T) {
 		}
 		clients = append(clients, client)
 	}
-	warm(t, clients, 1)
+	told(t, clients, 1)
 	for columns := 2; columns < 5; columns++ {
 		admin.run(fmt.Sprintf("ALTER TABLE %s ADD COLUMN c%d text DEFAULT 'new'", table, columns))
-		refusals := 0
-		for range 6 {
-			for _, client := range clients {
-				result := client.ExecPrepared(t.Context(), "all", nil, nil, nil).Read()
-				if state := sqlState(result.Err); state == featureNotThere {
-					refusals++
-				} else if result.Err != nil || len(result.Rows) != 1 || len(result.Rows[0]) != columns {
-					t.Fatalf("with %d columns: rows %q, %v", columns, result.Rows, result.Err)
-				}
+		for client, times := range told(t, clients, columns) {
+			if times > 1 { // its driver prepares anew when it is told, or its user tries again
+				t.Errorf("with %d columns client %d was told %d times", columns, client, times)
 			}
 		}
-		if refusals > 2 { // at most one for each server connection
-			t.Errorf("with %d columns the statement was refused %d times", columns, refusals)
+		for client, times := range told(t, clients, columns) {
+			if times > 0 {
+				t.Errorf("with %d columns client %d was told again", columns, client)
+			}
 		}
-		warm(t, clients, columns)
 	}
 }
 
-// warm runs the statement on all server connections at once.
-func warm(t *testing.T, clients []*pgconn.PgConn, columns int) {
+// told runs the statement of each client in turns and all at once, so that it meets both server connections,
+// and counts how often each client was told that its plan is an old one.
+func told(t *testing.T, clients []*pgconn.PgConn, columns int) []int {
 	t.Helper()
-	for range 3 {
+	times := make([]int, len(clients))
+	ask := func(number int) {
+		result := clients[number].ExecPrepared(t.Context(), "all", nil, nil, nil).Read()
+		switch {
+		case sqlState(result.Err) == featureNotThere:
+			times[number]++
+		case result.Err != nil || len(result.Rows) != 1 || len(result.Rows[0]) != columns:
+			t.Errorf("with %d columns client %d got %q, %v", columns, number, result.Rows, result.Err)
+		}
+	}
+	for range 10 {
 		var group sync.WaitGroup
-		for _, client := range clients {
-			group.Go(func() {
-				result := client.ExecPrepared(t.Context(), "all", nil, nil, nil).Read()
-				if result.Err != nil || len(result.Rows[0]) != columns {
-					t.Errorf("expected %d columns: %q, %v", columns, result.Rows, result.Err)
-				}
-			})
+		for number := range clients {
+			ask(number)
+		}
+		for number := range clients {
+			group.Go(func() { ask(number) })
 		}
 		group.Wait()
 	}
+	return times
 }
 
 // TestDriversSurviveDDL: pgx caches statements and forgets them when PostgreSQL complains; its users retry
