@@ -112,7 +112,6 @@ type Limits struct {
 	MaxClients     int
 	MaxLogins      int
 	MaxMessageSize int64
-	ClientMemory   int64
 }
 
 // Timeouts are those that do not belong to a pool.
@@ -157,9 +156,8 @@ func Default() *Config {
 		TLS:            ClientTLS{SSLMode: SSLDisable, MinVersion: TLS12},
 		Limits: Limits{
 			MaxClients:     10_000,
-			MaxLogins:      64,
+			MaxLogins:      4096,
 			MaxMessageSize: 1 << 30, // PostgreSQL's own limit, MaxAllocSize in src/include/utils/memutils.h
-			ClientMemory:   16 << 20,
 		},
 		Timeouts:     Timeouts{ClientLogin: time.Minute},
 		Log:          Log{Level: LogInfo, Format: LogText},

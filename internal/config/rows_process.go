@@ -8,7 +8,7 @@ import "time"
 const (
 	maxConnections = 262_143
 	maxClients     = 1_000_000
-	maxLoops       = 256
+	maxLoops       = 16 // what a cancel key has room for, see package relay
 	maxSpan        = 365 * 24 * time.Hour
 )
 
@@ -149,11 +149,6 @@ func limitRows() []row[Config] {
 				"client and not a matter of memory.",
 			PgBouncer: "max_packet_size",
 		}, func(c *Config) value { return size{&c.Limits.MaxMessageSize, 64 << 10, 1 << 30} }},
-		{Option{
-			Path: "limits.client_memory", Reloadable: true,
-			Doc: "Most memory one client may hold for what cannot stream: the statement of a Parse message, and " +
-				"results it does not read. A client that wants more gets an error.",
-		}, func(c *Config) value { return size{&c.Limits.ClientMemory, 64 << 10, 1 << 40} }},
 		{Option{
 			Path: "timeouts.client_login", Reloadable: true,
 			Doc:       "Longest time from accepting a client to its login's end. Silent and slow ones are closed.",

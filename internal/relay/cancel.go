@@ -1,13 +1,15 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/usher-pg/usher/internal/pgerr"
 )
 
-// cancelTimeout bounds how long a cancel request is tried to be delivered; PgBouncer's cancel_wait_timeout is 10 s.
+// cancelTimeout bounds how long a cancel request is tried to be delivered when the pool sets no limit; it is PgBouncer's
+// default cancel_wait_timeout.
 const cancelTimeout = 10 * time.Second
 
 // Cancel cancels what the client with this key is doing, if there is one and it does something. It returns when the
@@ -22,7 +24,7 @@ func (r *Relay) Cancel(ctx context.Context, processID uint32, secret []byte) {
 	l.reactor.Post(func() {
 		l.now = l.reactor.Now()
 		c := l.slots.client(slot)
-		if c == nil || !r.keys.fits(processID, c.token, secret) {
+		if c == nil || !r.keys.fits(processID, c.token, c.version, secret) {
 			close(done)
 			return
 		}
@@ -78,7 +80,7 @@ func (s *server) cancel(done func()) {
 	s.cancels++
 	l, r := s.loop, s.loop.relay
 	r.background(func(ctx context.Context) {
-		ctx, stop := context.WithTimeout(ctx, cancelTimeout)
+		ctx, stop := context.WithTimeout(ctx, cmp.Or(s.pool.rules().Timeouts.Cancel, cancelTimeout))
 		defer stop()
 		err := s.handle.Cancel(ctx)
 		l.reactor.Post(func() {

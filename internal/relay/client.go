@@ -39,6 +39,7 @@ type client struct {
 	since    time.Duration // when the request under way was read
 	seated   time.Duration // when it logged in
 	last     time.Duration // when it last finished something; for the idle timeout
+	version  uint32        // of the protocol it was welcomed with
 	pinnings uint32
 	remote   net.Addr
 	local    net.Addr

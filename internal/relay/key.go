@@ -58,11 +58,7 @@ func (k *keys) secretOf(processID uint32, token reactor.Token, version uint32) [
 	return sum
 }
 
-// fits compares a secret with that of the client who is at token now.
-func (k *keys) fits(processID uint32, token reactor.Token, secret []byte) bool {
-	version := uint32(wire.Version30)
-	if len(secret) != 4 {
-		version = wire.Version32
-	}
+// fits compares a secret with that of the client who is at token now and was welcomed with the given version.
+func (k *keys) fits(processID uint32, token reactor.Token, version uint32, secret []byte) bool {
 	return subtle.ConstantTimeCompare(secret, k.secretOf(processID, token, version)) == 1
 }

@@ -65,12 +65,13 @@ func (r *Relay) welcome(p *Pool, g *Guest, params []wire.Param) (*client, error)
 	}
 	processID := r.keys.processID(l.index, token)
 	c := &client{
-		conn:   conn{loop: l, token: token},
-		id:     r.ids.Add(1),
-		pool:   p,
-		lane:   g.Lane,
-		remote: g.Remote,
-		local:  g.Local,
+		conn:    conn{loop: l, token: token},
+		id:      r.ids.Add(1),
+		pool:    p,
+		lane:    g.Lane,
+		version: g.Protocol,
+		remote:  g.Remote,
+		local:   g.Local,
 	}
 	c.waiter.Owner = c
 	err := g.Welcome(params, processID, r.keys.secretOf(processID, token, g.Protocol))

@@ -49,7 +49,9 @@ func (s *server) aloneReady(f *flow, length int) bool {
 		s.wrong("ReadyForQuery that nothing asked for")
 		return false
 	}
-	s.status = f.buf[f.pos+wire.HeaderLen]
+	if !s.setStatus(f.buf[f.pos+wire.HeaderLen]) {
+		return false
+	}
 	for s.replies.count > 0 && !s.replies.pop().expect.endsReady() {
 	}
 	s.pass(f, length, true)

@@ -156,7 +156,9 @@ func (s *server) readyForQuery(f *flow, length int) bool {
 		s.wrong(fmt.Sprintf("ReadyForQuery of length %d", length))
 		return false
 	}
-	s.status = f.buf[f.pos+wire.HeaderLen]
+	if !s.setStatus(f.buf[f.pos+wire.HeaderLen]) {
+		return false
+	}
 	switch head := s.replies.head(); {
 	case head.expect.endsReady():
 		s.replies.pop()
@@ -175,6 +177,17 @@ func (s *server) readyForQuery(f *flow, length int) bool {
 	s.pass(f, length, false)
 	s.statementEnds()
 	return true
+}
+
+// setStatus notes the transaction status of a ReadyForQuery.
+func (s *server) setStatus(status byte) bool {
+	switch status {
+	case wire.StatusIdle, wire.StatusInTransaction, wire.StatusFailed:
+		s.status = status
+		return true
+	}
+	s.wrong(fmt.Sprintf("transaction status %v", wire.Type(status)))
+	return false
 }
 
 // statementEnds does what is to be done after a ReadyForQuery.

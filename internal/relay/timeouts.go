@@ -13,6 +13,7 @@ type Timeouts struct {
 	Transaction       time.Duration // a transaction, from its first statement
 	IdleInTransaction time.Duration // between two statements of a transaction
 	ClientIdle        time.Duration // a client without a request
+	Cancel            time.Duration // delivering a cancel request
 	Reset             time.Duration // bringing a server connection back into order after its client left
 }
 

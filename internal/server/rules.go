@@ -32,6 +32,7 @@ func rulesOf(p *config.Pool, dial relay.Dialer) relay.Rules {
 			Transaction:       t.Transaction,
 			IdleInTransaction: t.IdleInTransaction,
 			ClientIdle:        t.ClientIdle,
+			Cancel:            t.CancelWait,
 			Reset:             resetTimeout,
 		},
 		ConnectTimeout: connectTimeout(p),

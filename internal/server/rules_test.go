@@ -39,7 +39,7 @@ pools:
 		},
 		Timeouts: relay.Timeouts{
 			Query: time.Second, Transaction: 3 * time.Second, IdleInTransaction: 4 * time.Second,
-			ClientIdle: 5 * time.Second, Reset: resetTimeout,
+			ClientIdle: 5 * time.Second, Cancel: 10 * time.Second, Reset: resetTimeout,
 		},
 		ConnectTimeout: 8 * time.Second, Statements: 7, ResetQuery: "RESET ALL",
 	}

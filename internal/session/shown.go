@@ -13,7 +13,7 @@ func (t *Tracker) Shown(name, value string) (shown string, news bool) {
 	}
 	known, ok := t.settings.Value(canonical)
 	if p := t.pending; p != nil {
-		if p.resets(canonical) {
+		if !p.failed && p.resets(canonical) { // a statement that fails resets nothing
 			if own, has := t.startup.Value(canonical); has {
 				value = own
 			}
