@@ -202,6 +202,8 @@ func (c *chaosClient) run(stop <-chan struct{}) {
 		c.drop()
 		if !c.test.excuses(err) {
 			c.test.fail("client %d, %s: %v", c.id, operation.name, err)
+		} else if isSilent(err) {
+			c.test.note("client %d, %s: %v", c.id, operation.name, err)
 		}
 	}
 }
@@ -216,7 +218,7 @@ func (c *chaosClient) reconnect(stop <-chan struct{}) bool {
 			c.test.counts.logins.Add(1)
 			return true
 		}
-		if time.Now().After(deadline) || !c.test.excuses(err) {
+		if time.Now().After(deadline) || !c.test.excuses(err) || c.test.target.ended() {
 			c.test.fail("client %d cannot log in: %v", c.id, err)
 			return false
 		}
@@ -226,6 +228,12 @@ func (c *chaosClient) reconnect(stop <-chan struct{}) bool {
 		case <-ticker.C:
 		}
 	}
+}
+
+// isSilent tells whether a connection ended without a reason.
+func isSilent(err error) bool {
+	var end *fatal
+	return isCutOff(err) && (!errors.As(err, &end) || end.said == nil)
 }
 
 // isCutOff tells whether an error is the end of a connection.

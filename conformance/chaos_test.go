@@ -72,8 +72,9 @@ type chaosTest struct {
 		restarts                                 atomic.Int64
 	}
 
-	mu       sync.Mutex // guards failures
+	mu       sync.Mutex // guards failures and notes
 	failures []string
+	notes    []string // clients that were cut off without a word
 }
 
 func newChaosTest(t *testing.T, target *target, clients int) *chaosTest {
@@ -210,6 +211,15 @@ func (c *chaosTest) fail(format string, arguments ...any) {
 	c.failures = append(c.failures, fmt.Sprintf(format, arguments...))
 }
 
+// note keeps what is no failure, but should be known.
+func (c *chaosTest) note(format string, arguments ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.outage.Load() {
+		c.notes = append(c.notes, fmt.Sprintf(format, arguments...))
+	}
+}
+
 func (c *chaosTest) failed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -231,6 +241,9 @@ func (c *chaosTest) verdict() {
 		c.t.Error("the test has not tested what it is for")
 	}
 	const shown = 20
+	for _, note := range c.notes[:min(shown, len(c.notes))] {
+		c.t.Logf("cut off without a word: %s", note)
+	}
 	for i, failure := range c.failures {
 		if i == shown {
 			c.t.Errorf("… and %d more", len(c.failures)-shown)

@@ -39,6 +39,7 @@ func TestTenThousandConnectsAtOnce(t *testing.T) {
 	crowd := min(environmentNumber("USHER_CROWD", 10_000), descriptorLimit(t)-500)
 	before := measure(t, target)
 	watched := newWitness(t, target.in("calm"))
+	control := newWitness(t, directly(target.backing)) // how much of it is the machine
 	conns := make([]net.Conn, crowd)
 	begin := time.Now()
 	each := func(work func(i int) error) {
@@ -86,6 +87,7 @@ func TestTenThousandConnectsAtOnce(t *testing.T) {
 		}
 	}
 	watched.end()
+	control.end()
 	settles(t, target, before)
 }
 

@@ -115,6 +115,19 @@ func (t *target) in(database string) *target {
 	return &moved
 }
 
+// ended tells whether usher's process is gone.
+func (t *target) ended() bool {
+	if t.usher == nil {
+		return false
+	}
+	select {
+	case <-t.usher.Exited():
+		return true
+	default:
+		return false
+	}
+}
+
 func (t *target) isUsher() bool { return t.usher != nil }
 
 func (t *target) address() string { return net.JoinHostPort(t.host, strconv.Itoa(t.port)) }

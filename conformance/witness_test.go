@@ -12,10 +12,11 @@ import (
 
 // witness is a client that works while others misbehave. It must not notice.
 type witness struct {
-	t     *testing.T
-	stop  chan struct{}
-	group sync.WaitGroup
-	asked atomic.Int64
+	t      *testing.T
+	target string
+	stop   chan struct{}
+	group  sync.WaitGroup
+	asked  atomic.Int64
 
 	slowest time.Duration // written by its goroutine, read when that has ended
 }
@@ -26,7 +27,7 @@ const calm = 15 * time.Second
 // newWitness begins to work on a target; end is called by the test, or by its cleanup.
 func newWitness(t *testing.T, target *target) *witness {
 	t.Helper()
-	w := &witness{t: t, stop: make(chan struct{})}
+	w := &witness{t: t, target: target.name, stop: make(chan struct{})}
 	client := target.simple(t, "application_name", "witness")
 	w.group.Go(func() { w.work(client) })
 	t.Cleanup(w.end)
@@ -64,7 +65,7 @@ func (w *witness) end() {
 	poll(patience, func() bool { return w.asked.Load() >= seen+3 || w.t.Failed() })
 	close(w.stop)
 	w.group.Wait()
-	w.t.Logf("the witness asked %d times and waited %v at most", w.asked.Load(), w.slowest)
+	w.t.Logf("the witness on %s asked %d times and waited %v at most", w.target, w.asked.Load(), w.slowest)
 	if w.asked.Load() < seen+3 || w.slowest > calm {
 		w.t.Errorf("the witness was disturbed: %d answers, the slowest in %v", w.asked.Load(), w.slowest)
 	}
