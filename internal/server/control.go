@@ -16,8 +16,8 @@ func (s *Server) known(database string) error {
 	if database == "" {
 		return nil
 	}
-	c := s.settings.Load().config
-	if c.Pools[database] == nil && len(s.routes.all(database)) == 0 {
+	c := s.settings.Load().Config
+	if c.Pools[database] == nil && len(s.routes.Of(database)) == 0 {
 		return status.NoPool(database)
 	}
 	return nil
@@ -26,8 +26,8 @@ func (s *Server) known(database string) error {
 // each does something to the pools of one database, or all, at the same time.
 func (s *Server) each(database string, act func(*relay.Pool) error) error {
 	var group errgroup.Group
-	for _, r := range s.routes.all(database) {
-		group.Go(func() error { return act(r.pool) })
+	for _, r := range s.routes.Of(database) {
+		group.Go(func() error { return act(r.Pool) })
 	}
 	return group.Wait()
 }

@@ -83,12 +83,12 @@ func (s *Server) totals(ctx context.Context) map[string]status.Totals {
 
 func (s *Server) totalsOf(views map[*relay.Pool]*relay.PoolView) map[string]status.Totals {
 	totals := map[string]status.Totals{}
-	for _, r := range s.routes.all("") {
-		t := totals[r.key.database]
-		if v := views[r.pool]; v != nil {
+	for _, r := range s.routes.Of("") {
+		t := totals[r.Database]
+		if v := views[r.Pool]; v != nil {
 			t = t.Add(totalsFrom(v.Counters))
 		}
-		totals[r.key.database] = t
+		totals[r.Database] = t
 	}
 	s.counts.complete(totals)
 	return totals

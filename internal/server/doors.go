@@ -8,6 +8,7 @@ import (
 
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/login"
+	"github.com/usher-pg/usher/internal/routing"
 )
 
 // clientKeepAlive finds out within some minutes that a client's machine is gone. Probes to 10,000 idle
@@ -25,10 +26,12 @@ type door struct {
 }
 
 // hang listens at addresses, or at none of them.
-func (s *Server) hang(ctx context.Context, addresses []config.Address, now *settings) ([]*door, error) {
+func (s *Server) hang(ctx context.Context, addresses []config.Address, now *routing.Settings) (
+	[]*door, error,
+) {
 	var doors []*door
 	for _, a := range addresses {
-		listener, err := login.Listen(ctx, a.Network, a.Address, clientKeepAlive, now.config.UnixSocketMode)
+		listener, err := login.Listen(ctx, a.Network, a.Address, clientKeepAlive, now.Config.UnixSocketMode)
 		if err != nil {
 			takeDown(doors)
 			return nil, err
@@ -38,9 +41,9 @@ func (s *Server) hang(ctx context.Context, addresses []config.Address, now *sett
 			Seating:   s,
 			Cancel:    s.cancel,
 			Admit:     s.admit,
-			MaxLogins: now.config.Limits.MaxLogins,
+			MaxLogins: now.Config.Limits.MaxLogins,
 			Log:       s.log.Logger,
-		}, now.login)})
+		}, now.Login)})
 	}
 	return doors, nil
 }
@@ -118,11 +121,11 @@ func (s *Server) takeOthers(wanted []config.Address) []*door {
 }
 
 // tellDoors makes logins that begin from now on use new settings.
-func (s *Server) tellDoors(now *settings) {
+func (s *Server) tellDoors(now *routing.Settings) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for _, d := range s.doors {
-		d.server.Reload(now.login)
-		d.server.SetMaxLogins(now.config.Limits.MaxLogins)
+		d.server.Reload(now.Login)
+		d.server.SetMaxLogins(now.Config.Limits.MaxLogins)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/pgerr"
+	"github.com/usher-pg/usher/internal/routing"
 	"github.com/usher-pg/usher/internal/status"
 )
 
@@ -32,7 +33,7 @@ func (s *Server) Reload(ctx context.Context) error {
 func (s *Server) Set(ctx context.Context, key, value string) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
-	wanted, err := s.settings.Load().config.Set(key, value)
+	wanted, err := s.settings.Load().Config.Set(key, value)
 	if err == nil {
 		err = s.adopt(ctx, wanted)
 	}
@@ -61,36 +62,34 @@ func (s *Server) reread(ctx context.Context, files []string) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	now := s.settings.Load()
-	err := s.adopt(ctx, now.config)
+	err := s.adopt(ctx, now.Config)
 	if err == nil {
 		s.log.Info("files read again", "files", files)
 		return
 	}
 	s.log.Warn("changed files cannot be used, what they held stays in force", "files", files, "error", err)
-	again := *now
-	again.stamps = stampsOf(now.files()) // not to complain until they change again
-	s.settings.Store(&again)
+	s.settings.Store(now.Resigned())
 }
 
 // adopt puts a configuration in force. After an error nothing has changed. s.reloading is held.
 func (s *Server) adopt(ctx context.Context, wanted *config.Config) error {
 	before := s.settings.Load()
-	loaded, err := loadSettings(untilRestart(wanted, before.config), before)
+	loaded, err := routing.Load(untilRestart(wanted, before.Config), before)
 	if err != nil {
 		return err
 	}
-	doors, err := s.hang(ctx, s.strange(loaded.config.Listen), loaded)
+	doors, err := s.hang(ctx, s.strange(loaded.Config.Listen), loaded)
 	if err != nil {
 		return err
 	}
-	s.logChanges(config.Diff(before.config, wanted))
+	s.logChanges(config.Diff(before.Config, wanted))
 	s.settings.Store(loaded)
-	s.log.SetLevel(loaded.config.Log.Level)
-	s.warmer.warm(loaded.config, loaded.users)
+	s.log.SetLevel(loaded.Config.Log.Level)
+	s.warmer.warm(loaded.Config, loaded.Users)
 	s.tellDoors(loaded)
 	s.letIn(doors)
-	s.closeOthers(loaded.config.Listen)
-	for _, r := range s.routes.reload(loaded) {
+	s.closeOthers(loaded.Config.Listen)
+	for _, r := range s.routes.Reload(loaded) {
 		s.remove(ctx, r)
 	}
 	return nil
@@ -118,8 +117,8 @@ func untilRestart(wanted, inForce *config.Config) *config.Config {
 }
 
 // remove ends a pool that was taken out of the routes.
-func (s *Server) remove(ctx context.Context, r *route) {
-	s.log.Info("pool removed", "pool", r.key.database, "user", r.pool.User())
-	s.counts.retire(r.key.database, s.poolTotals(ctx)[r.pool])
-	r.pool.Remove(ctx, pgerr.PoolGone)
+func (s *Server) remove(ctx context.Context, r *routing.Route) {
+	s.log.Info("pool removed", "pool", r.Database, "user", r.Pool.User())
+	s.counts.retire(r.Database, s.poolTotals(ctx)[r.Pool])
+	r.Pool.Remove(ctx, pgerr.PoolGone)
 }

@@ -2,15 +2,12 @@ package server
 
 import (
 	"context"
-	"errors"
-	"strings"
 
-	"github.com/usher-pg/usher/internal/backend"
 	"github.com/usher-pg/usher/internal/console"
 	"github.com/usher-pg/usher/internal/login"
 	"github.com/usher-pg/usher/internal/pgerr"
 	"github.com/usher-pg/usher/internal/relay"
-	"github.com/usher-pg/usher/internal/wire"
+	"github.com/usher-pg/usher/internal/routing"
 )
 
 // Seat gives a client that has logged in to its pool, or to the console. It is login.Seating.
@@ -25,7 +22,7 @@ func (s *Server) seat(ctx context.Context, c *login.Client) error {
 		return pgerr.ShuttingDown.With()
 	}
 	if console.IsConsole(c.Database) {
-		return s.consoles.seat(c, s.settings.Load().config)
+		return s.consoles.seat(c, s.settings.Load().Config)
 	}
 	ctx, cancel := context.WithDeadline(ctx, c.Deadline)
 	defer cancel()
@@ -33,34 +30,27 @@ func (s *Server) seat(ctx context.Context, c *login.Client) error {
 		return pgerr.LoginTimeout.With().Because(err)
 	}
 	now := s.settings.Load()
-	wanted, err := wishesOf(c, now.config.IgnoreStartupParameters)
+	wanted, err := wishesOf(c, now.Config.IgnoreStartupParameters)
 	if err != nil {
 		return err
 	}
-	r, err := s.routes.enter(c.Database, c.User)
+	r, err := s.routes.Enter(c.Database, c.User)
 	if err != nil {
 		return err
 	}
 	err = s.seatAt(ctx, r, c, wanted)
-	if gone := s.routes.leave(r); gone && err == nil {
-		r.pool.Remove(ctx, pgerr.PoolGone) // it was not among the clients when the others were told
+	if gone := s.routes.Leave(r); gone && err == nil {
+		r.Pool.Remove(ctx, pgerr.PoolGone) // it was not among the clients when the others were told
 	}
 	return err
 }
 
 // seatAt seats a client at its pool.
-func (s *Server) seatAt(ctx context.Context, r *route, c *login.Client, wishes wishes) error {
+func (s *Server) seatAt(ctx context.Context, r *routing.Route, c *login.Client, wishes wishes) error {
 	if s.orders.isDisabled(c.Database) {
 		return pgerr.DatabaseDisabled.With(c.Database)
 	}
-	if c.ScramKeys != nil && r.pool.User() == c.User {
-		r.keys.Store(c.ScramKeys)
-	}
-	if c.Replication == "" && len(wishes.settings) > 0 && !r.pool.Held() {
-		if err := s.vet(ctx, r, wishes.settings); err != nil {
-			return err
-		}
-	}
+	s.routes.Offer(r, c.User, c.ScramKeys)
 	guest := &relay.Guest{
 		Carrier:  c.Carrier,
 		TLS:      c.TLS,
@@ -72,74 +62,23 @@ func (s *Server) seatAt(ctx context.Context, r *route, c *login.Client, wishes w
 		Welcome:  c.Welcome,
 	}
 	if c.Replication != "" {
-		return s.seatAlone(ctx, r, guest, c.Replication)
+		return r.Worded(s.seatAlone(ctx, r, guest, c.Replication))
 	}
-	return worded(s.relay.Seat(ctx, r.pool, guest), r.key)
-}
-
-// vet has parameters tried that no client of the pool has asked for yet.
-func (s *Server) vet(ctx context.Context, r *route, params []wire.Param) error {
-	if len(r.vetting.unknown(params)) == 0 {
-		return nil
+	if err := s.routes.Vet(ctx, r, wishes.settings); err != nil {
+		return err
 	}
-	dial, limit := s.routes.ownDial(r)
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	return r.vetting.vet(ctx, dial, params)
+	return r.Worded(s.relay.Seat(ctx, r.Pool, guest))
 }
 
 // seatAlone seats a replication connection, which has a server connection of its own.
-func (s *Server) seatAlone(ctx context.Context, r *route, guest *relay.Guest, replication string) error {
-	dial, limit := s.routes.ownDial(r)
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	dial.Replication = replication
-	dial.Params = ownParams(dial.Params, guest.Params)
-	opened, err := open(ctx, dial)
+func (s *Server) seatAlone(ctx context.Context, r *routing.Route, guest *relay.Guest, kind string) error {
+	opened, err := s.routes.Open(ctx, r, kind, guest.Params)
 	if err != nil {
-		return worded(pgerr.ServerLogin.With().Because(err), r.key)
+		return err
 	}
-	if err := s.relay.SeatAlone(ctx, r.pool, guest, opened); err != nil {
+	if err := s.relay.SeatAlone(ctx, r.Pool, guest, opened); err != nil {
 		_ = opened.Carrier.Close()
 		return err
 	}
 	return nil
 }
-
-// ownParams are the start-up parameters of a server connection that is one client's own: the pool's, and what
-// the client asked for.
-func ownParams(params, own []wire.Param) []wire.Param {
-	all := append([]wire.Param(nil), params...)
-	for _, o := range own {
-		i := 0
-		for i < len(all) && !strings.EqualFold(all[i].Name, o.Name) {
-			i++
-		}
-		if i < len(all) {
-			all[i] = o
-		} else {
-			all = append(all, o)
-		}
-	}
-	return all
-}
-
-// worded lets a client have the server's own words about why there is no server connection: that the database
-// does not exist, say. It learns nothing about the authentication of a user it has never heard of, and is not
-// sent what has no SQLSTATE or no message, which clients fail on.
-func worded(err error, key routeKey) error {
-	refusal, ok := errors.AsType[*backend.ServerError](err)
-	if !ok || len(refusal.Code()) != sqlstateLen || refusal.Message() == "" {
-		return err
-	}
-	if key.user == "" && strings.HasPrefix(refusal.Code(), authorizationClass) {
-		return err
-	}
-	return refusal
-}
-
-const (
-	sqlstateLen = 5
-	// authorizationClass begins the SQLSTATEs of class "Invalid Authorization Specification".
-	authorizationClass = "28"
-)

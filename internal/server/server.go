@@ -17,6 +17,7 @@ import (
 	"github.com/usher-pg/usher/internal/metrics"
 	"github.com/usher-pg/usher/internal/pgerr"
 	"github.com/usher-pg/usher/internal/relay"
+	"github.com/usher-pg/usher/internal/routing"
 	"github.com/usher-pg/usher/internal/web"
 )
 
@@ -40,13 +41,13 @@ type Server struct {
 	ready   chan struct{} // closed when clients can connect
 
 	relay    *relay.Relay
-	routes   *routes
+	routes   *routing.Table
 	orders   *orders
 	consoles *consoles
 	counts   *counts
 	web      *web.Server
 
-	settings atomic.Pointer[settings]
+	settings atomic.Pointer[routing.Settings]
 	wish     chan struct{} // gets a value when a shutdown has been ordered
 
 	// reloading lets one reload run at a time. It reads files under it, which is why nobody else waits for it.
@@ -63,7 +64,7 @@ type Server struct {
 // New makes a Server. It reads the files that the configuration names, and opens nothing.
 func New(options Options) (*Server, error) {
 	c := options.Config
-	loaded, err := loadSettings(c, nil)
+	loaded, err := routing.Load(c, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func New(options Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the relay: %w", err)
 	}
-	s.routes = newRoutes(s.relay, s.orders, loaded)
+	s.routes = routing.New(s.relay, s.orders.paused, loaded)
 	s.counts = newCounts(s.started)
 	return s, nil
 }
@@ -150,20 +151,20 @@ func (s *Server) begin(doors []*door) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	now := s.settings.Load()
-	s.warmer.warm(now.config, now.users)
-	s.routes.makeEager()
+	s.warmer.warm(now.Config, now.Users)
+	s.routes.MakeNamed()
 	s.letIn(doors)
 }
 
 // listen opens the listeners, for clients and for HTTP.
 func (s *Server) listen(ctx context.Context) ([]*door, error) {
 	now := s.settings.Load()
-	doors, err := s.hang(ctx, now.config.Listen, now)
-	if err != nil || now.config.HTTP == "" {
+	doors, err := s.hang(ctx, now.Config.Listen, now)
+	if err != nil || now.Config.HTTP == "" {
 		return doors, err
 	}
 	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", now.config.HTTP)
+	listener, err := lc.Listen(ctx, "tcp", now.Config.HTTP)
 	if err != nil {
 		takeDown(doors)
 		return nil, fmt.Errorf("listen for HTTP: %w", err)

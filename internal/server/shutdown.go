@@ -81,8 +81,8 @@ func (s *Server) drain(ctx, data context.Context) {
 func (s *Server) empty(ctx context.Context) <-chan struct{} {
 	done := make(chan struct{})
 	var pools sync.WaitGroup
-	for _, r := range s.routes.all("") {
-		pools.Go(func() { _ = r.pool.Pause(ctx) })
+	for _, r := range s.routes.Of("") {
+		pools.Go(func() { _ = r.Pool.Pause(ctx) })
 	}
 	go func() {
 		pools.Wait()
@@ -96,8 +96,8 @@ func (s *Server) empty(ctx context.Context) <-chan struct{} {
 // seated is how many clients there are, the console's not counted.
 func (s *Server) seated() int {
 	n := 0
-	for _, r := range s.routes.all("") {
-		n += r.pool.Seated()
+	for _, r := range s.routes.Of("") {
+		n += r.Pool.Seated()
 	}
 	return n
 }

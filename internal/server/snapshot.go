@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/usher-pg/usher/internal/relay"
+	"github.com/usher-pg/usher/internal/routing"
 	"github.com/usher-pg/usher/internal/status"
 )
 
@@ -13,7 +14,7 @@ type gathering struct {
 	ctx    context.Context
 	server *Server
 	now    time.Time
-	routes []*route
+	routes []*routing.Route
 	views  map[*relay.Pool]*relay.PoolView // nil if no section needs them
 }
 
@@ -25,7 +26,7 @@ func (s *Server) Snapshot(ctx context.Context, sections status.Sections) (*statu
 	shot := &status.Snapshot{
 		Version: s.options.Version, Now: time.Now(), StartedAt: s.started, State: s.orders.state(),
 	}
-	g := &gathering{ctx: ctx, server: s, now: shot.Now, routes: s.routes.sorted()}
+	g := &gathering{ctx: ctx, server: s, now: shot.Now, routes: s.routes.Of("")}
 	if sections&countedSections != 0 {
 		g.views = s.relay.Pools(ctx)
 	}
@@ -62,7 +63,7 @@ func (g *gathering) at(d time.Duration) time.Time {
 }
 
 func (g *gathering) config(shot *status.Snapshot) {
-	for _, r := range g.server.settings.Load().config.Rows() {
+	for _, r := range g.server.settings.Load().Config.Rows() {
 		shot.Config = append(shot.Config, status.ConfigRow{
 			Key: r.Key, Value: r.Value, Default: r.Default, Changeable: r.Changeable,
 		})
@@ -105,8 +106,8 @@ func (g *gathering) stats(shot *status.Snapshot) {
 func (g *gathering) lists(shot *status.Snapshot) {
 	l := &status.Lists{Pools: len(g.routes), LoginClients: g.server.loginsUnderWay()}
 	for _, r := range g.routes {
-		l.UsedClients += r.pool.Seated()
-		stat := r.pool.Stat()
+		l.UsedClients += r.Pool.Seated()
+		stat := r.Pool.Stat()
 		l.UsedServers += stat.Open + stat.Opening
 	}
 	l.Databases = len(g.databaseNames())

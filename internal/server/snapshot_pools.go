@@ -1,56 +1,49 @@
 package server
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/relay"
+	"github.com/usher-pg/usher/internal/routing"
 	"github.com/usher-pg/usher/internal/status"
 	engine "github.com/usher-pg/usher/pool"
 )
-
-// sorted is every route, in the order of their names.
-func (rs *routes) sorted() []*route {
-	all := rs.all("")
-	slices.SortFunc(all, func(a, b *route) int {
-		return cmp.Or(cmp.Compare(a.key.database, b.key.database), cmp.Compare(a.key.user, b.key.user))
-	})
-	return all
-}
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func (g *gathering) pools(shot *status.Snapshot) {
 	shot.Pools = make([]status.Pool, 0, len(g.routes))
 	for _, r := range g.routes {
-		if v := g.views[r.pool]; v != nil { // else it was taken out meanwhile
+		if v := g.views[r.Pool]; v != nil { // else it was taken out meanwhile
 			shot.Pools = append(shot.Pools, g.pool(r, v))
 		}
 	}
-	shot.Budgets = g.server.routes.budgetViews()
+	for _, b := range g.server.routes.Budgets() {
+		shot.Budgets = append(shot.Budgets, status.Budget{Server: b.Server, Limit: b.Limit, Used: b.Used})
+	}
 }
 
-func (g *gathering) pool(r *route, v *relay.PoolView) status.Pool {
-	stat, o := r.pool.Stat(), g.server.orders
+func (g *gathering) pool(r *routing.Route, v *relay.PoolView) status.Pool {
+	stat, o := r.Pool.Stat(), g.server.orders
 	p := status.Pool{
-		Name:     r.key.database,
-		Database: r.key.database,
-		User:     r.pool.User(),
-		Mode:     r.pool.Mode().String(),
-		Clients:  clientCounts(v, r.pool.Held()),
+		Name:     r.Database,
+		Database: r.Database,
+		User:     r.Pool.User(),
+		Mode:     r.Pool.Mode().String(),
+		Clients:  clientCounts(v, r.Pool.Held()),
 		Servers:  serverCounts(v, &stat),
 		MaxWait:  stat.OldestWait,
-		Paused:   o.paused(r.key.database),
-		Disabled: o.isDisabled(r.key.database),
+		Paused:   o.paused(r.Database),
+		Disabled: o.isDisabled(r.Database),
 
 		Min:         stat.Min,
 		Max:         stat.Max,
 		Target:      stat.Target,
 		Reserve:     stat.Reserve,
 		ReserveUsed: stat.ReserveBusy,
-		Budget:      limitOf(r.budget),
+		Budget:      routing.Limit(r.Budget),
 
 		Opened:     stat.Opens - stat.OpenFailures - uint64(stat.Opening),
 		OpenFailed: stat.OpenFailures,
@@ -77,7 +70,7 @@ func (g *gathering) pool(r *route, v *relay.PoolView) status.Pool {
 			Acquisition: status.DistributionOf(&stat.Acquisition[lane]),
 		})
 	}
-	if err := r.pool.LastError(); err != nil {
+	if err := r.Pool.LastError(); err != nil {
 		p.LastError, p.Failing = err.Error(), stat.Open == 0
 	}
 	return p
@@ -103,44 +96,25 @@ func serverCounts(v *relay.PoolView, stat *engine.Stat) status.ServerCounts {
 	}
 }
 
-func limitOf(b *engine.Budget) int {
-	if n := b.Max(); n < unlimited {
-		return n
-	}
-	return 0
-}
-
-// budgetViews are the budgets of the database servers in use.
-func (rs *routes) budgetViews() []status.Budget {
-	rs.mutex.Lock()
-	defer rs.mutex.Unlock()
-	var list []status.Budget
-	for _, server := range sortedKeys(rs.budgets) {
-		b := rs.budgets[server]
-		list = append(list, status.Budget{Server: server, Limit: limitOf(b), Used: b.InUse()})
-	}
-	return list
-}
-
 // databaseNames are those of the configuration and those that the fallback serves now.
 func (g *gathering) databaseNames() []string {
 	names := map[string]struct{}{}
-	for name := range g.server.settings.Load().config.Pools {
+	for name := range g.server.settings.Load().Config.Pools {
 		names[name] = struct{}{}
 	}
 	for _, r := range g.routes {
-		names[r.key.database] = struct{}{}
+		names[r.Database] = struct{}{}
 	}
 	return sortedKeys(names)
 }
 
 func (g *gathering) databases(shot *status.Snapshot) {
-	c := g.server.settings.Load().config
+	c := g.server.settings.Load().Config
 	clients, servers := map[string]int{}, map[string]int{}
 	for _, r := range g.routes {
-		stat := r.pool.Stat()
-		clients[r.key.database] += r.pool.Seated()
-		servers[r.key.database] += stat.Open + stat.Opening
+		stat := r.Pool.Stat()
+		clients[r.Database] += r.Pool.Seated()
+		servers[r.Database] += stat.Open + stat.Opening
 	}
 	for _, name := range g.databaseNames() {
 		p, ok := c.Pool(name)
@@ -181,7 +155,7 @@ func describe(p *config.Pool) status.Database {
 func (g *gathering) userNames() []string {
 	names := map[string]struct{}{}
 	for _, r := range g.routes {
-		names[r.pool.User()] = struct{}{}
+		names[r.Pool.User()] = struct{}{}
 	}
 	return sortedKeys(names)
 }
@@ -192,8 +166,8 @@ func (g *gathering) users(shot *status.Snapshot) {
 		byName[name] = &status.User{Name: name, PoolSize: -1, ReservePoolSize: -1}
 	}
 	for _, r := range g.routes {
-		u, stat := byName[r.pool.User()], r.pool.Stat()
-		u.CurrentClients += r.pool.Seated()
+		u, stat := byName[r.Pool.User()], r.Pool.Stat()
+		u.CurrentClients += r.Pool.Seated()
 		u.CurrentServers += stat.Open + stat.Opening
 	}
 	for _, name := range sortedKeys(byName) {

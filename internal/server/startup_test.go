@@ -71,16 +71,3 @@ func TestWishes(t *testing.T) {
 		})
 	}
 }
-
-func TestOwnParamsWinOverThePools(t *testing.T) {
-	t.Parallel()
-	pool := params("application_name", "usher", "options", "-c a.b=1")
-	got := ownParams(pool, params("Application_Name", "backup", "work_mem", "8MB"))
-	want := params("Application_Name", "backup", "options", "-c a.b=1", "work_mem", "8MB")
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if pool[0].Value != "usher" {
-		t.Error("the pool's own parameters were changed")
-	}
-}

@@ -1,7 +1,10 @@
-package server
+package routing
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,90 +47,94 @@ func (k routeKey) onDemand(c *config.Config) bool {
 	return k.user != "" || c.Pools[k.database] == nil || k.database == config.Fallback
 }
 
-// route is a pool and what it was made from.
-type route struct {
+// Route is a pool and what it was made from.
+type Route struct {
+	Pool     *relay.Pool
+	Database string // a client asks for
+	Budget   *engine.Budget
+
 	key     routeKey
-	pool    *relay.Pool
 	vetting *vetting
 	// keys are those of the latest client that logged in as the server's user, for pass-through.
 	keys atomic.Pointer[auth.Keys]
 
-	// The following are guarded by routes.mutex.
+	// The following are guarded by Table.mutex.
 	config   config.Pool
 	identity identity
-	budget   *engine.Budget
 	entering int           // clients on their way to a seat
 	unused   time.Duration // since when, by Relay.Now, it has had no client; negative while it has one
 	gone     bool          // it has been taken out
 }
 
-// routes is which pool a client belongs to.
-type routes struct {
+// Table is which pool a client belongs to. Its methods may be called by any goroutine.
+type Table struct {
 	relay  *relay.Relay
-	orders *orders
+	paused func(database string) bool
 
 	// mutex guards what follows and the fields of routes marked so. Nothing below it waits.
 	mutex    sync.Mutex
-	settings *settings
-	byKey    map[routeKey]*route
+	settings *Settings
+	byKey    map[routeKey]*Route
 	budgets  map[string]*engine.Budget // by database server
 	made     int                       // routes that are on demand
 }
 
-func newRoutes(r *relay.Relay, o *orders, s *settings) *routes {
-	return &routes{
-		relay: r, orders: o, settings: s, byKey: map[routeKey]*route{}, budgets: map[string]*engine.Budget{},
+// New is a Table without pools. paused tells whether a pool of a database begins paused; it must not wait.
+func New(r *relay.Relay, paused func(database string) bool, s *Settings) *Table {
+	return &Table{
+		relay: r, paused: paused, settings: s,
+		byKey: map[routeKey]*Route{}, budgets: map[string]*engine.Budget{},
 	}
 }
 
-// enter finds the pool of a client, or makes it. The caller calls leave when the client has its seat or is
+// Enter finds the pool of a client, or makes it. The caller calls Leave when the client has its seat or is
 // refused.
-func (rs *routes) enter(database, user string) (*route, error) {
-	rs.mutex.Lock()
-	defer rs.mutex.Unlock()
-	c := rs.settings.config
+func (t *Table) Enter(database, user string) (*Route, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	c := t.settings.Config
 	key, ok := keyOf(c, database, user)
 	if !ok {
 		return nil, pgerr.NoSuchDatabase.With(database)
 	}
-	r := rs.byKey[key]
+	r := t.byKey[key]
 	if r == nil {
-		if key.onDemand(c) && rs.made >= maxMade {
+		if key.onDemand(c) && t.made >= maxMade {
 			return nil, pgerr.TooManyClients.With().WithHint("Too many different databases and users are in use.")
 		}
-		r = rs.makeLocked(key)
+		r = t.makeLocked(key)
 	}
 	r.entering++
 	r.unused = -1
 	return r, nil
 }
 
-// leave ends enter. It reports whether the route was taken out meanwhile.
-func (rs *routes) leave(r *route) (gone bool) {
-	rs.mutex.Lock()
-	defer rs.mutex.Unlock()
+// Leave ends Enter. It reports whether the route was taken out meanwhile.
+func (t *Table) Leave(r *Route) (gone bool) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
 	r.entering--
 	return r.gone
 }
 
 // makeLocked makes the pool of a key that the configuration has a pool for.
-func (rs *routes) makeLocked(key routeKey) *route {
-	s := rs.settings
-	p, ok := s.config.Pool(key.database)
+func (t *Table) makeLocked(key routeKey) *Route {
+	s := t.settings
+	p, ok := s.Config.Pool(key.database)
 	if !ok {
 		panic("bug: route without a pool in the configuration")
 	}
-	r := &route{
-		key: key, vetting: newVetting(), config: p,
-		identity: identityOf(&p, key.user, s.users), budget: rs.budgetLocked(p.Target),
+	r := &Route{
+		Database: key.database, Budget: t.budgetLocked(p.Target), key: key, vetting: newVetting(),
+		config: p, identity: identityOf(&p, key.user, s.Users),
 	}
-	r.pool = rs.relay.AddPool(key.database, r.identity.user, rulesOf(&p, r.dialerLocked(s)), r.budget)
-	rs.byKey[key] = r
-	if key.onDemand(s.config) {
-		rs.made++
+	r.Pool = t.relay.AddPool(key.database, r.identity.user, rulesOf(&p, r.dialerLocked(s)), r.Budget)
+	t.byKey[key] = r
+	if key.onDemand(s.Config) {
+		t.made++
 	}
-	if rs.orders.paused(key.database) {
-		pauseAtOnce(r.pool)
+	if t.paused(key.database) {
+		pauseAtOnce(r.Pool)
 	}
 	return r
 }
@@ -136,12 +143,12 @@ func (rs *routes) makeLocked(key routeKey) *route {
 // give it one.
 const unlimited = 1 << 30
 
-func (rs *routes) budgetLocked(t config.Target) *engine.Budget {
-	server := t.Server()
-	b := rs.budgets[server]
+func (t *Table) budgetLocked(target config.Target) *engine.Budget {
+	server := target.Server()
+	b := t.budgets[server]
 	if b == nil {
-		b = engine.NewBudget(budgetOf(rs.settings.config, server))
-		rs.budgets[server] = b
+		b = engine.NewBudget(budgetOf(t.settings.Config, server))
+		t.budgets[server] = b
 	}
 	return b
 }
@@ -153,17 +160,46 @@ func budgetOf(c *config.Config, server string) int {
 	return unlimited
 }
 
-// all is every route, or those of one database.
-func (rs *routes) all(database string) []*route {
-	rs.mutex.Lock()
-	defer rs.mutex.Unlock()
-	var found []*route
-	for _, r := range rs.byKey {
+// Of is the routes of one database, or every route if it is empty, in the order of their names.
+func (t *Table) Of(database string) []*Route {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	var found []*Route
+	for _, r := range t.byKey {
 		if database == "" || r.key.database == database {
 			found = append(found, r)
 		}
 	}
+	slices.SortFunc(found, func(a, b *Route) int {
+		return cmp.Or(cmp.Compare(a.key.database, b.key.database), cmp.Compare(a.key.user, b.key.user))
+	})
 	return found
+}
+
+// Budget is how many connections all pools may have open on a database server.
+type Budget struct {
+	Server      string
+	Limit, Used int // a Limit of 0 is none
+}
+
+// Budgets are those of the database servers in use.
+func (t *Table) Budgets() []Budget {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	var list []Budget
+	for _, server := range slices.Sorted(maps.Keys(t.budgets)) {
+		b := t.budgets[server]
+		list = append(list, Budget{Server: server, Limit: Limit(b), Used: b.InUse()})
+	}
+	return list
+}
+
+// Limit is what a budget allows, 0 if it has no limit.
+func Limit(b *engine.Budget) int {
+	if n := b.Max(); n < unlimited {
+		return n
+	}
+	return 0
 }
 
 // pauseAtOnce pauses a pool without waiting for what runs.

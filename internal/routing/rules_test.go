@@ -1,4 +1,4 @@
-package server
+package routing
 
 import (
 	"testing"
@@ -54,8 +54,8 @@ func TestRulesWithoutLimits(t *testing.T) {
 pools:
   app:
     url: postgres://owner@db/app
-    timeouts: {query_wait: 0, server_idle: 0, server_lifetime: 0, server_lifetime_jitter: 0%, server_connect: 0,
-               server_login_retry: 100ms}
+    timeouts: {query_wait: 0, server_idle: 0, server_lifetime: 0, server_lifetime_jitter: 0%,
+               server_connect: 0, server_login_retry: 100ms}
 `)
 	got := rulesOf(c.Pools["app"], nil)
 	if err := got.Engine.Validate(); err != nil {
@@ -95,19 +95,5 @@ func TestEveryWordOfTheConfigurationIsKnown(t *testing.T) {
 		if method, ok := methods[a]; !ok || method.String() != string(a) {
 			t.Errorf("method %s is %v", a, method)
 		}
-	}
-	for _, l := range []config.LogLevel{config.LogDebug, config.LogInfo, config.LogWarn, config.LogError} {
-		if _, ok := levels[l]; !ok {
-			t.Errorf("level %s is unknown", l)
-		}
-	}
-}
-
-func TestDescriptorsNeeded(t *testing.T) {
-	t.Parallel()
-	c := parse(t, "limits: {max_clients: 100}\npools:\n  a: {url: \"postgres://x@db/a\", size: {max: 7, reserve: 3}}\n"+
-		"  b: {url: \"postgres://x@db/b\", size: {max: 5}}\n")
-	if n := descriptorsNeeded(c); n != 100+7+3+5+spareDescriptors {
-		t.Errorf("%d", n)
 	}
 }

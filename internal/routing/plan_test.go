@@ -1,4 +1,4 @@
-package server
+package routing
 
 import (
 	"strings"
@@ -39,8 +39,8 @@ func TestFates(t *testing.T) {
 			t.Parallel()
 			old, now := load(t, tt.before), load(t, tt.after)
 			key := routeKey{"app", tt.user}
-			p, _ := old.config.Pool("app")
-			got, _, _ := fateOf(key, identityOf(&p, tt.user, old.users), now)
+			p, _ := old.Config.Pool("app")
+			got, _, _ := fateOf(key, identityOf(&p, tt.user, old.Users), now)
 			if got != tt.want {
 				t.Errorf("%v, want %v", got, tt.want)
 			}
@@ -54,12 +54,12 @@ func TestAPasswordInTheUsersFileIsPartOfTheIdentity(t *testing.T) {
 	identity := func(pairs ...string) identity {
 		c := parse(t, pools)
 		c.Auth.UsersFile = usersFile(t, pairs...)
-		s, err := loadSettings(c, nil)
+		s, err := Load(c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		p, _ := c.Pool("app")
-		return identityOf(&p, "", s.users)
+		return identityOf(&p, "", s.Users)
 	}
 	one := identity("owner", "one")
 	if !one.equal(identity("other", "x", "owner", "one")) {
@@ -72,17 +72,17 @@ func TestAPasswordInTheUsersFileIsPartOfTheIdentity(t *testing.T) {
 
 func TestReloadMovesPools(t *testing.T) {
 	t.Parallel()
-	rs := newTestRoutes(t, poolsOfAllKinds)
-	rs.makeEager()
-	kept := map[string]*route{}
+	table := newTestTable(t, poolsOfAllKinds)
+	table.MakeNamed()
+	kept := map[string]*Route{}
 	for _, database := range []string{"forced", "forwarded", "elsewhere"} {
-		r, err := rs.enter(database, "ada")
+		r, err := table.Enter(database, "ada")
 		if err != nil {
 			t.Fatal(err)
 		}
 		kept[database] = r
 	}
-	gone := rs.reload(load(t, `
+	gone := table.Reload(load(t, `
 pools:
   forced: {url: "postgres://owner@db:5432/one", size: {max: 9}, mode: session}
   forwarded: {url: "postgres://db:5432/moved"}
@@ -91,24 +91,24 @@ pools:
 	if len(gone) != 1 || gone[0] != kept["elsewhere"] {
 		t.Errorf("%d pools are gone, want the one of the fallback", len(gone))
 	}
-	if !rs.leave(kept["elsewhere"]) || rs.leave(kept["forced"]) {
+	if !table.Leave(kept["elsewhere"]) || table.Leave(kept["forced"]) {
 		t.Error("who enters a pool is not told whether it is gone")
 	}
 	r := kept["forced"]
-	if r.pool.Stat().Max != 9 || r.pool.Mode().String() != "session" || r.pool.Stat().Epoch != 0 {
-		t.Errorf("max %d, mode %v, epoch %d", r.pool.Stat().Max, r.pool.Mode(), r.pool.Stat().Epoch)
+	if r.Pool.Stat().Max != 9 || r.Pool.Mode().String() != "session" || r.Pool.Stat().Epoch != 0 {
+		t.Errorf("max %d, mode %v, epoch %d", r.Pool.Stat().Max, r.Pool.Mode(), r.Pool.Stat().Epoch)
 	}
-	if epoch := kept["forwarded"].pool.Stat().Epoch; epoch != 1 {
+	if epoch := kept["forwarded"].Pool.Stat().Epoch; epoch != 1 {
 		t.Errorf("epoch %d of a pool that leads elsewhere", epoch)
 	}
 	var names []string
-	for _, r := range rs.sorted() {
+	for _, r := range table.Of("") {
 		names = append(names, r.key.database)
 	}
 	if diff := cmp.Diff([]string{"forced", "forwarded", "third"}, names); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, err := rs.enter("elsewhere", "ada"); err == nil {
+	if _, err := table.Enter("elsewhere", "ada"); err == nil {
 		t.Error("a database that is gone lets clients in")
 	}
 }

@@ -1,4 +1,4 @@
-package server
+package routing
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ pools:
 
 func TestClientsShareAPoolOnlyWithTheSameIdentity(t *testing.T) {
 	t.Parallel()
-	rs := newTestRoutes(t, poolsOfAllKinds)
+	table := newTestTable(t, poolsOfAllKinds)
 	for _, tt := range []struct {
 		database, user string
 		pool, server   string // whose pool, as whom at the server
@@ -34,29 +34,29 @@ func TestClientsShareAPoolOnlyWithTheSameIdentity(t *testing.T) {
 		{"elsewhere", "ada", "elsewhere/ada", "ada", "other:5433/elsewhere"},
 		{"*", "ada", "*/ada", "ada", "other:5433/*"},
 	} {
-		r, err := rs.enter(tt.database, tt.user)
+		r, err := table.Enter(tt.database, tt.user)
 		if err != nil {
 			t.Fatalf("%s of %s: %v", tt.database, tt.user, err)
 		}
 		target := r.config.Target.Server() + "/" + r.config.Target.Database
 		if pool := r.key.database + "/" + r.key.user; pool != tt.pool || target != tt.target ||
-			r.pool.User() != tt.server || r.pool.Name() != tt.database {
-			t.Errorf("%s of %s: pool %s of %s at %s", tt.database, tt.user, pool, r.pool.User(), target)
+			r.Pool.User() != tt.server || r.Pool.Name() != tt.database {
+			t.Errorf("%s of %s: pool %s of %s at %s", tt.database, tt.user, pool, r.Pool.User(), target)
 		}
-		rs.leave(r)
+		table.Leave(r)
 	}
-	if n := len(rs.all("")); n != 5 {
+	if n := len(table.Of("")); n != 5 {
 		t.Errorf("%d pools, want 5", n)
 	}
-	if n := len(rs.all("forwarded")); n != 2 {
+	if n := len(table.Of("forwarded")); n != 2 {
 		t.Errorf("%d pools of one database, want 2", n)
 	}
 }
 
 func TestUnknownDatabasesAreRefused(t *testing.T) {
 	t.Parallel()
-	rs := newTestRoutes(t, "pools:\n  app: {url: \"postgres://owner@db/app\"}\n")
-	_, err := rs.enter("nonsense", "ada")
+	table := newTestTable(t, "pools:\n  app: {url: \"postgres://owner@db/app\"}\n")
+	_, err := table.Enter("nonsense", "ada")
 	if told, ok := errors.AsType[*pgerr.Error](err); !ok || told.Row != pgerr.NoSuchDatabase {
 		t.Errorf("error %v", err)
 	}
@@ -64,51 +64,51 @@ func TestUnknownDatabasesAreRefused(t *testing.T) {
 
 func TestPoolsOnDemandAreBounded(t *testing.T) {
 	t.Parallel()
-	rs := newTestRoutes(t, poolsOfAllKinds)
+	table := newTestTable(t, poolsOfAllKinds)
 	for i := range maxMade {
-		r, err := rs.enter("db"+strconv.Itoa(i), "ada")
+		r, err := table.Enter("db"+strconv.Itoa(i), "ada")
 		if err != nil {
 			t.Fatal(err)
 		}
-		rs.leave(r)
+		table.Leave(r)
 	}
-	if _, err := rs.enter("one more", "ada"); err == nil {
+	if _, err := table.Enter("one more", "ada"); err == nil {
 		t.Error("there is no bound")
 	}
 	for _, known := range []string{"forced", "db0"} {
-		if _, err := rs.enter(known, "ada"); err != nil {
+		if _, err := table.Enter(known, "ada"); err != nil {
 			t.Errorf("%s: %v", known, err)
 		}
 	}
-	if gone := rs.evict(0); len(gone) != 0 {
+	if gone := table.Evict(0); len(gone) != 0 {
 		t.Errorf("%d pools were evicted at once", len(gone))
 	}
-	if gone := rs.evict(unusedFor); len(gone) != maxMade-1 {
+	if gone := table.Evict(unusedFor); len(gone) != maxMade-1 {
 		t.Errorf("%d pools were evicted, want all but one in use", len(gone))
 	}
-	if _, err := rs.enter("one more", "ada"); err != nil {
+	if _, err := table.Enter("one more", "ada"); err != nil {
 		t.Errorf("after the others are gone: %v", err)
 	}
 }
 
 func TestPoolsInUseAreNotEvicted(t *testing.T) {
 	t.Parallel()
-	rs := newTestRoutes(t, poolsOfAllKinds)
-	rs.makeEager()
-	r, err := rs.enter("elsewhere", "ada")
+	table := newTestTable(t, poolsOfAllKinds)
+	table.MakeNamed()
+	r, err := table.Enter("elsewhere", "ada")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		if gone := rs.evict(time.Duration(i) * 2 * unusedFor); len(gone) != 0 {
+		if gone := table.Evict(time.Duration(i) * 2 * unusedFor); len(gone) != 0 {
 			t.Errorf("look %d: %d pools were evicted", i, len(gone))
 		}
 	}
-	if rs.leave(r) {
+	if table.Leave(r) {
 		t.Error("the route is gone")
 	}
-	rs.evict(10 * unusedFor)
-	gone := rs.evict(11 * unusedFor)
+	table.Evict(10 * unusedFor)
+	gone := table.Evict(11 * unusedFor)
 	if len(gone) != 1 || gone[0] != r || !r.gone {
 		t.Errorf("%d pools were evicted, want the one on demand", len(gone))
 	}
@@ -116,11 +116,11 @@ func TestPoolsInUseAreNotEvicted(t *testing.T) {
 
 func TestPoolsOfNamedUsersAreMadeAtTheStart(t *testing.T) {
 	t.Parallel()
-	rs := newTestRoutes(t, poolsOfAllKinds)
-	rs.makeEager()
-	rs.makeEager()
+	table := newTestTable(t, poolsOfAllKinds)
+	table.MakeNamed()
+	table.MakeNamed()
 	var names []string
-	for _, r := range rs.all("") {
+	for _, r := range table.Of("") {
 		names = append(names, r.key.database)
 	}
 	slices.Sort(names)
@@ -131,38 +131,36 @@ func TestPoolsOfNamedUsersAreMadeAtTheStart(t *testing.T) {
 
 func TestPoolsMadeDuringAPauseArePaused(t *testing.T) {
 	t.Parallel()
-	rs := newTestRoutes(t, poolsOfAllKinds)
-	if err := rs.orders.pause("forwarded"); err != nil {
-		t.Fatal(err)
-	}
+	table := newTestTable(t, poolsOfAllKinds)
+	table.paused = func(database string) bool { return database == "forwarded" }
 	for database, paused := range map[string]bool{"forwarded": true, "forced": false} {
-		r, err := rs.enter(database, "ada")
+		r, err := table.Enter(database, "ada")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.pool.Held() != paused {
-			t.Errorf("%s: held %v", database, r.pool.Held())
+		if r.Pool.Held() != paused {
+			t.Errorf("%s: held %v", database, r.Pool.Held())
 		}
 	}
 }
 
 func TestPoolsOfOneDatabaseServerShareItsBudget(t *testing.T) {
 	t.Parallel()
-	rs := newTestRoutes(t, poolsOfAllKinds+"budgets: {\"db:5432\": 7}\n")
+	table := newTestTable(t, poolsOfAllKinds+"budgets: {\"db:5432\": 7}\n")
 	budgets := map[string]any{}
 	for _, database := range []string{"forced", "forwarded", "elsewhere"} {
-		r, err := rs.enter(database, "ada")
+		r, err := table.Enter(database, "ada")
 		if err != nil {
 			t.Fatal(err)
 		}
-		budgets[database] = r.budget
+		budgets[database] = r.Budget
 	}
 	if budgets["forced"] != budgets["forwarded"] || budgets["forced"] == budgets["elsewhere"] {
 		t.Error("budgets do not belong to database servers")
 	}
-	rs.reload(load(t, poolsOfAllKinds+"budgets: {\"other:5433\": 9}\n"))
+	table.Reload(load(t, poolsOfAllKinds+"budgets: {\"other:5433\": 9}\n"))
 	limits := map[string]int{}
-	for _, b := range rs.budgetViews() {
+	for _, b := range table.Budgets() {
 		limits[b.Server] = b.Limit
 	}
 	if diff := cmp.Diff(map[string]int{"db:5432": 0, "other:5433": 9}, limits); diff != "" {

@@ -1,4 +1,4 @@
-package server
+package routing
 
 import (
 	"context"
@@ -50,6 +50,13 @@ func (v *vetting) unknown(params []wire.Param) []wire.Param {
 	return found
 }
 
+// forget is for a pool that leads to another server now.
+func (v *vetting) forget() {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	clear(v.known)
+}
+
 func (v *vetting) add(params []wire.Param) {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
@@ -96,4 +103,22 @@ func refusedParameter(err error) error {
 		return refusal
 	}
 	return nil
+}
+
+// ownParams are the start-up parameters of a server connection that is one client's own: the pool's, and what
+// the client asked for.
+func ownParams(params, own []wire.Param) []wire.Param {
+	all := append([]wire.Param(nil), params...)
+	for _, o := range own {
+		i := 0
+		for i < len(all) && !strings.EqualFold(all[i].Name, o.Name) {
+			i++
+		}
+		if i < len(all) {
+			all[i] = o
+		} else {
+			all = append(all, o)
+		}
+	}
+	return all
 }

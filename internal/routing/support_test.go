@@ -1,14 +1,15 @@
-package server
+package routing
 
 import (
 	"fmt"
-	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/relay"
+	"github.com/usher-pg/usher/internal/wire"
 )
 
 // parse makes a configuration from its pools, and more options behind them.
@@ -22,24 +23,25 @@ func parse(t *testing.T, text string) *config.Config {
 }
 
 // load makes settings from it.
-func load(t *testing.T, text string) *settings {
+func load(t *testing.T, text string) *Settings {
 	t.Helper()
-	s, err := loadSettings(parse(t, text), nil)
+	s, err := Load(parse(t, text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// newTestRoutes are routes on a relay that does not run: pools exist, and nothing is opened.
-func newTestRoutes(t *testing.T, text string) *routes {
+// newTestTable is a table on a relay that does not run: pools exist, and nothing is opened.
+func newTestTable(t *testing.T, text string) *Table {
 	t.Helper()
-	log := NewLog(io.Discard, config.Log{Level: config.LogError})
-	r, err := relay.New(relay.Config{Loops: 1, Limits: relay.Limits{Message: 1 << 20, Clients: 10}, Log: log.Logger})
+	r, err := relay.New(relay.Config{
+		Loops: 1, Limits: relay.Limits{Message: 1 << 20, Clients: 10}, Log: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newRoutes(r, newOrders(), load(t, text))
+	return New(r, func(string) bool { return false }, load(t, text))
 }
 
 // usersFile writes a users file of pairs of names and secrets.
@@ -54,4 +56,12 @@ func usersFile(t *testing.T, pairs ...string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func params(pairs ...string) []wire.Param {
+	var list []wire.Param
+	for i := 0; i < len(pairs); i += 2 {
+		list = append(list, wire.Param{Name: pairs[i], Value: pairs[i+1]})
+	}
+	return list
 }

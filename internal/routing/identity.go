@@ -1,4 +1,4 @@
-package server
+package routing
 
 import (
 	"context"
@@ -9,7 +9,9 @@ import (
 	"github.com/usher-pg/usher/internal/auth"
 	"github.com/usher-pg/usher/internal/backend"
 	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/pgerr"
 	"github.com/usher-pg/usher/internal/relay"
+	"github.com/usher-pg/usher/internal/wire"
 )
 
 // identity is where the server connections of a pool lead and as whom. When it changes, those that are open
@@ -56,7 +58,7 @@ var serverKeepAlive = net.KeepAliveConfig{
 }
 
 // dialConfigLocked is how a server connection of a route is opened, but for the credentials.
-func (r *route) dialConfigLocked(s *settings) *backend.Config {
+func (r *Route) dialConfigLocked(s *Settings) *backend.Config {
 	p := &r.config
 	network, address := p.Target.Network()
 	trusted := s.serverTLS[tlsFiles(p)]
@@ -73,7 +75,7 @@ func (r *route) dialConfigLocked(s *settings) *backend.Config {
 }
 
 // dialerLocked opens server connections of a route.
-func (r *route) dialerLocked(s *settings) relay.Dialer {
+func (r *Route) dialerLocked(s *Settings) relay.Dialer {
 	config, id := r.dialConfigLocked(s), r.identity
 	return func(ctx context.Context) (*relay.Opened, error) {
 		now := *config
@@ -82,11 +84,46 @@ func (r *route) dialerLocked(s *settings) relay.Dialer {
 	}
 }
 
+// Offer lets a route log in to its server by the keys a client has shown, if they are the keys of its user.
+func (t *Table) Offer(r *Route, user string, keys *auth.Keys) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if keys != nil && r.identity.user == user {
+		r.keys.Store(keys)
+	}
+}
+
+// Vet has start-up parameters tried that no client of the route has asked for yet. Its error is the server's.
+func (t *Table) Vet(ctx context.Context, r *Route, params []wire.Param) error {
+	if len(params) == 0 || len(r.vetting.unknown(params)) == 0 || r.Pool.Held() {
+		return nil
+	}
+	dial, limit := t.ownDial(r)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return r.vetting.vet(ctx, dial, params)
+}
+
+// Open opens a server connection outside of the pool, for a client that speaks the replication protocol.
+func (t *Table) Open(ctx context.Context, r *Route, replication string, params []wire.Param) (
+	*relay.Opened, error,
+) {
+	dial, limit := t.ownDial(r)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	dial.Replication, dial.Params = replication, ownParams(dial.Params, params)
+	opened, err := open(ctx, dial)
+	if err != nil {
+		return nil, pgerr.ServerLogin.With().Because(err)
+	}
+	return opened, nil
+}
+
 // ownDial is how a server connection outside of the pool is opened, and how long that may take.
-func (rs *routes) ownDial(r *route) (*backend.Config, time.Duration) {
-	rs.mutex.Lock()
-	defer rs.mutex.Unlock()
-	dial := r.dialConfigLocked(rs.settings)
+func (t *Table) ownDial(r *Route) (*backend.Config, time.Duration) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	dial := r.dialConfigLocked(t.settings)
 	dial.Credentials = auth.NewCredentials(r.identity.user, r.identity.secret, r.keys.Load())
 	return dial, connectTimeout(&r.config)
 }

@@ -1,8 +1,7 @@
-package server
+package routing
 
 import (
 	"errors"
-	"net"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,7 +47,7 @@ func TestServersWords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := worded(pgerr.ServerLogin.With().Because(tt.cause), tt.key)
+			err := (&Route{key: tt.key}).Worded(pgerr.ServerLogin.With().Because(tt.cause))
 			got := ""
 			if told, ok := errors.AsType[*pgerr.Error](err); ok {
 				got = told.Row.Code
@@ -60,7 +59,7 @@ func TestServersWords(t *testing.T) {
 			}
 		})
 	}
-	if worded(nil, forced) != nil {
+	if (&Route{}).Worded(nil) != nil {
 		t.Error("an error of nothing")
 	}
 }
@@ -102,22 +101,15 @@ func TestVettingAsksOnce(t *testing.T) {
 	}
 }
 
-func TestAddressesAsTheConsoleShowsThem(t *testing.T) {
+func TestOwnParamsWinOverThePools(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		address net.Addr
-		host    string
-		port    int
-	}{
-		{&net.TCPAddr{IP: net.IPv4(10, 1, 2, 3), Port: 5432}, "10.1.2.3", 5432},
-		{&net.TCPAddr{IP: net.IPv6loopback, Port: 5432}, "::1", 5432},
-		{&net.UnixAddr{Name: "/run/.s.PGSQL.6432", Net: "unix"}, "unix", 6432},
-		{&net.UnixAddr{Name: "", Net: "unix"}, "unix", 0},
-		{&net.UnixAddr{Name: "@odd", Net: "unix"}, "unix", 0},
-		{nil, "", 0},
-	} {
-		if host, port := hostAndPort(tt.address); host != tt.host || port != tt.port {
-			t.Errorf("%v: %s %d", tt.address, host, port)
-		}
+	pool := params("application_name", "usher", "options", "-c a.b=1")
+	got := ownParams(pool, params("Application_Name", "backup", "work_mem", "8MB"))
+	want := params("Application_Name", "backup", "options", "-c a.b=1", "work_mem", "8MB")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if pool[0].Value != "usher" {
+		t.Error("the pool's own parameters were changed")
 	}
 }

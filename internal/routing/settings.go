@@ -1,4 +1,4 @@
-package server
+package routing
 
 import (
 	"crypto/tls"
@@ -14,29 +14,30 @@ import (
 	"github.com/usher-pg/usher/internal/login"
 )
 
-// settings are a configuration and everything that was read from the files it names. They do not change once
+// Settings are a configuration and everything that was read from the files it names. They do not change once
 // they are in use: a reload, or a change of one of the files, makes new ones.
-type settings struct {
-	config    *config.Config
-	users     *auth.Users
-	login     *login.Config
+type Settings struct {
+	Config *config.Config
+	Users  *auth.Users
+	Login  *login.Config
+
 	serverTLS map[backend.TLSFiles]*tls.Config
 	stamps    []stamp // of the files, from before they were read
 }
 
-// loadSettings reads what a configuration names. old, which may be nil, are the settings in force.
-func loadSettings(c *config.Config, old *settings) (*settings, error) {
-	s := &settings{config: c, users: auth.NewUsers(), serverTLS: map[backend.TLSFiles]*tls.Config{}}
+// Load reads what a configuration names. old, which may be nil, are the settings in force.
+func Load(c *config.Config, old *Settings) (*Settings, error) {
+	s := &Settings{Config: c, Users: auth.NewUsers(), serverTLS: map[backend.TLSFiles]*tls.Config{}}
 	s.stamps = stampsOf(s.files())
 	if c.Auth.UsersFile != "" {
 		users, err := auth.ReadUsersFile(c.Auth.UsersFile)
 		if err != nil {
 			return nil, fmt.Errorf("read users file: %w", err)
 		}
-		s.users = users
+		s.Users = users
 	}
 	if old != nil {
-		s.users.Inherit(old.users)
+		s.Users.Inherit(old.Users)
 	}
 	for _, name := range c.PoolNames() {
 		files := tlsFiles(c.Pools[name])
@@ -52,9 +53,20 @@ func loadSettings(c *config.Config, old *settings) (*settings, error) {
 	return s, s.makeLogin()
 }
 
+// Changed lists the files that are not any more as they were read.
+func (s *Settings) Changed() []string { return changed(s.stamps) }
+
+// Resigned are the same settings for one who has seen that its files have changed and cannot be used: they
+// count as unchanged until they change again.
+func (s *Settings) Resigned() *Settings {
+	again := *s
+	again.stamps = stampsOf(s.files())
+	return &again
+}
+
 // files are the paths of everything that is read.
-func (s *settings) files() []string {
-	c := s.config
+func (s *Settings) files() []string {
+	c := s.Config
 	paths := []string{c.Auth.UsersFile, c.TLS.Cert, c.TLS.Key, c.TLS.CA}
 	for _, p := range c.Pools {
 		files := tlsFiles(p)
@@ -74,9 +86,9 @@ var methods = map[config.AuthType]login.Method{
 }
 
 // makeLogin says how clients log in.
-func (s *settings) makeLogin() error {
-	c := s.config
-	s.login = &login.Config{Method: methods[c.Auth.Type], Users: s.users, Timeout: c.Timeouts.ClientLogin}
+func (s *Settings) makeLogin() error {
+	c := s.Config
+	s.Login = &login.Config{Method: methods[c.Auth.Type], Users: s.Users, Timeout: c.Timeouts.ClientLogin}
 	if c.TLS.SSLMode == config.SSLDisable {
 		return nil
 	}
@@ -88,13 +100,13 @@ func (s *settings) makeLogin() error {
 	if err != nil {
 		return fmt.Errorf("load certificate shown to clients: %w", err)
 	}
-	s.login.TLS = &login.TLS{
+	s.Login.TLS = &login.TLS{
 		Mode:        mode,
 		Certificate: func() *tls.Certificate { return &certificate },
 		MinVersion:  tlsVersions[c.TLS.MinVersion],
 	}
 	if c.TLS.CA != "" {
-		if s.login.TLS.ClientCAs, err = readRoots(c.TLS.CA); err != nil {
+		if s.Login.TLS.ClientCAs, err = readRoots(c.TLS.CA); err != nil {
 			return fmt.Errorf("load certificate authority of clients: %w", err)
 		}
 	}

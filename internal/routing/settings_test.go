@@ -1,4 +1,4 @@
-package server
+package routing
 
 import (
 	"crypto/tls"
@@ -24,14 +24,14 @@ pools:
   system: {url: "postgres://owner@db/app?sslmode=verify-full&sslrootcert=system"}
 `)
 	c.Auth.UsersFile = usersFile(t, "ada", "secret")
-	s, err := loadSettings(c, nil)
+	s, err := Load(c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := s.users.Lookup("ada"); !ok || s.login.Users != s.users {
+	if _, ok := s.Users.Lookup("ada"); !ok || s.Login.Users != s.Users {
 		t.Error("the users were not read")
 	}
-	if l := s.login.TLS; l.Mode != login.TLSVerifyFull || l.MinVersion != tls.VersionTLS13 ||
+	if l := s.Login.TLS; l.Mode != login.TLSVerifyFull || l.MinVersion != tls.VersionTLS13 ||
 		l.ClientCAs == nil || l.Certificate() == nil || l.Certificate() != l.Certificate() {
 		t.Errorf("TLS for clients: %+v", l)
 	}
@@ -53,8 +53,8 @@ func TestSettingsRefuseWhatCannotBeRead(t *testing.T) {
 	pair := "cert: " + certificates.Server.CertFile + ", key: " + certificates.Server.KeyFile
 	for text, want := range map[string]string{
 		"auth.users_file": "",
-		"tls: {sslmode: require, cert: /no/such, key: /no/such}\n" + pools:            "certificate shown to clients",
-		"tls: {sslmode: verify-ca, " + pair + ", ca: /no/such}\n" + pools:             "certificate authority of clients",
+		"tls: {sslmode: require, cert: /no/such, key: /no/such}\n" + pools:            "shown to clients",
+		"tls: {sslmode: verify-ca, " + pair + ", ca: /no/such}\n" + pools:             "authority of clients",
 		"tls: {sslmode: verify-ca, " + pair + ", ca: " + usersFile(t) + "}\n" + pools: "no certificate",
 		"pools:\n  app: {url: \"postgres://owner@db/app?sslrootcert=/no/such\"}\n":    "TLS of pool app",
 	} {
@@ -64,7 +64,7 @@ func TestSettingsRefuseWhatCannotBeRead(t *testing.T) {
 		} else {
 			c = parse(t, text)
 		}
-		if _, err := loadSettings(c, nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Load(c, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one about %q", text, err, want)
 		}
 	}

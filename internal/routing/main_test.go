@@ -1,0 +1,9 @@
+package routing
+
+import (
+	"testing"
+
+	"github.com/usher-pg/usher/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
