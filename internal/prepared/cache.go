@@ -1,12 +1,12 @@
 package prepared
 
-// Cache knows which statements are prepared on one server connection, in the order of their last use. It holds a
-// reference to each. It counts a statement from the moment its Parse is forwarded. All methods may be called on nil,
-// which has nothing and takes nothing.
+// Cache knows which statements are prepared on one server connection, in the order of their last use. It
+// holds a reference to each. It counts a statement from the moment its Parse is forwarded. All methods may be
+// called on nil, which has nothing and takes nothing.
 type Cache struct {
 	limit int
 	index map[*Statement]int32
-	nodes []node // nodes[0] is the anchor of the list: its next is the most recently used, its previous the least
+	nodes []node // nodes[0] is the anchor: its next is the most recently used, its previous the least
 	free  int32  // the first unused node, linked by next; 0: none
 }
 
@@ -16,7 +16,8 @@ type node struct {
 	previous, next int32
 }
 
-// NewCache makes a cache that should not have more than limit statements. With a limit of 0 or less it is nil.
+// NewCache makes a cache that should not have more than limit statements. With a limit of 0 or less it is
+// nil.
 func NewCache(limit int) *Cache {
 	if limit <= 0 {
 		return nil
@@ -37,8 +38,8 @@ func (c *Cache) Has(s *Statement) bool {
 	return ok
 }
 
-// Add counts a statement as prepared, as the most recently used. It must not be there. Afterwards the cache may have more
-// than its limit: call Evict until it returns nil.
+// Add counts a statement as prepared, as the most recently used. It must not be there. Afterwards the cache
+// may have more than its limit: call Evict until it returns nil.
 func (c *Cache) Add(s *Statement) {
 	if c == nil {
 		return
@@ -63,8 +64,9 @@ func (c *Cache) Add(s *Statement) {
 	c.link(i)
 }
 
-// Evict takes the least recently used statement out of a cache that has more than its limit, and returns it to be closed
-// on the server connection. It returns nil when there is nothing to do. The result may be read, but is not held.
+// Evict takes the least recently used statement out of a cache that has more than its limit, and returns it
+// to be closed on the server connection. It returns nil when there is nothing to do. The result may be read,
+// but is not held.
 func (c *Cache) Evict() *Statement {
 	if c == nil || len(c.index) <= c.limit {
 		return nil
@@ -98,7 +100,8 @@ func (c *Cache) Remove(s *Statement) bool {
 	return true
 }
 
-// Clear counts nothing as prepared: after DEALLOCATE ALL and DISCARD ALL, and when the server connection is closed.
+// Clear counts nothing as prepared: after DEALLOCATE ALL and DISCARD ALL, and when the server connection is
+// closed.
 func (c *Cache) Clear() {
 	if c == nil {
 		return

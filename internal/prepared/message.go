@@ -29,8 +29,8 @@ func appendParse(dst []byte, name, body string) []byte {
 	return append(dst, body...)
 }
 
-// MaxBindHead bounds the two names at the beginning of a Bind message: what a client may call a portal and a statement.
-// PostgreSQL truncates neither, and no driver comes near it.
+// MaxBindHead bounds the two names at the beginning of a Bind message: what a client may call a portal and a
+// statement. PostgreSQL truncates neither, and no driver comes near it.
 const MaxBindHead = 4096
 
 // BindHead is the beginning of a Bind message, which is all of it that has to be rewritten.
@@ -40,8 +40,8 @@ type BindHead struct {
 	Length    int // bytes of the body that the two names take, zero bytes included
 }
 
-// ParseBindHead reads the two names at the beginning of a Bind body, of which as much as has arrived is given. It reports
-// whether they are there; it is an error if they do not end within MaxBindHead.
+// ParseBindHead reads the two names at the beginning of a Bind body, of which as much as has arrived is
+// given. It reports whether they are there; it is an error if they do not end within MaxBindHead.
 func ParseBindHead(body []byte) (head BindHead, ok bool, err error) {
 	portal := bytes.IndexByte(body, 0)
 	statement := -1
@@ -61,8 +61,8 @@ func ParseBindHead(body []byte) (head BindHead, ok bool, err error) {
 	return BindHead{Portal: body[:portal], Statement: body[portal+1 : end-1], Length: end}, true, nil
 }
 
-// Append appends the header and the beginning of a Bind message of another statement, whose original has a body of
-// bodyLength bytes. The rest of the original's body, from Length on, follows unchanged.
+// Append appends the header and the beginning of a Bind message of another statement, whose original has a
+// body of bodyLength bytes. The rest of the original's body, from Length on, follows unchanged.
 func (h BindHead) Append(dst []byte, statement string, bodyLength int) []byte {
 	dst = append(dst, byte(wire.Bind))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(4+bodyLength-len(h.Statement)+len(statement)))

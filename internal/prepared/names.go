@@ -3,8 +3,8 @@ package prepared
 import "errors"
 
 const (
-	// MaxNames bounds the statements one client may have prepared. Drivers keep up to a few hundred; Hibernate with a
-	// large cache, a few thousand.
+	// MaxNames bounds the statements one client may have prepared. Drivers keep up to a few hundred;
+	// Hibernate with a large cache, a few thousand.
 	MaxNames = 10_000
 
 	// MaxNameBytes bounds the names and texts of one client's statements, shared or not.
@@ -20,8 +20,9 @@ var (
 	ErrTooManyNames = errors.New("too many prepared statements of one client")
 )
 
-// Names are the prepared statements of one client, by the names it has given them. It holds a reference to each. The zero
-// value has none, and all methods but Set may be called on nil. The unnamed statement has the name "".
+// Names are the prepared statements of one client, by the names it has given them. It holds a reference to
+// each. The zero value has none, and all methods but Set may be called on nil. The unnamed statement has the
+// name "".
 type Names struct {
 	named   map[string]*Statement
 	unnamed *Statement
@@ -39,8 +40,8 @@ func (n *Names) Get(name []byte) *Statement {
 	return n.named[string(name)]
 }
 
-// Set gives a statement a name. The caller keeps its own reference. The unnamed statement is replaced; any other name
-// must be free.
+// Set gives a statement a name. The caller keeps its own reference. The unnamed statement is replaced; any
+// other name must be free.
 func (n *Names) Set(name []byte, s *Statement) error {
 	if len(name) == 0 {
 		if n.unnamed != s {

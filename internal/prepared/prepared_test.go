@@ -56,18 +56,23 @@ func TestStatementsAreTheSameByTextTypesAndPath(t *testing.T) {
 func TestAStatementKnowsItsMessages(t *testing.T) {
 	t.Parallel()
 	s := intern(t, NewRegistry(), "SET app.x = 'y'", 23, 25)
-	if s.Name() != fmt.Sprintf("usher_%d", s.ID()) || !Internal(s.Name()) || Internal("usher_") || Internal("usher_x") ||
-		Internal("s1") {
+	if s.Name() != fmt.Sprintf("usher_%d", s.ID()) || !Internal(s.Name()) {
 		t.Errorf("name %s", s.Name())
 	}
-	if s.Text() != "SET app.x = 'y'" || string(s.SQL()) != s.Text() || s.Finding() != session.Setting || len(s.Types()) != 10 {
+	if Internal("usher_") || Internal("usher_x") || Internal("s1") {
+		t.Error("names of clients are internal")
+	}
+	if s.Text() != "SET app.x = 'y'" || string(s.SQL()) != s.Text() || s.Finding() != session.Setting ||
+		len(s.Types()) != 10 {
 		t.Errorf("%q %q %v %q", s.Text(), s.SQL(), s.Finding(), s.Types())
 	}
 	types := append([]byte{0, 2, 0, 0, 0, 23, 0, 0, 0}, 25)
-	if got, want := s.AppendParse(nil), wire.AppendParse(nil, s.Name(), []byte(s.Text()), types); !bytes.Equal(got, want) {
+	want := wire.AppendParse(nil, s.Name(), []byte(s.Text()), types)
+	if got := s.AppendParse(nil); !bytes.Equal(got, want) {
 		t.Errorf("Parse %q, want %q", got, want)
 	}
-	if got, want := s.AppendParseAs(nil, ""), wire.AppendParse(nil, "", []byte(s.Text()), types); !bytes.Equal(got, want) {
+	want = wire.AppendParse(nil, "", []byte(s.Text()), types)
+	if got := s.AppendParseAs(nil, ""); !bytes.Equal(got, want) {
 		t.Errorf("unnamed Parse %q, want %q", got, want)
 	}
 	name, rest, err := Body(s.AppendParse(nil)[wire.HeaderLen:])
@@ -147,7 +152,8 @@ func TestTheRegistryHasLimits(t *testing.T) {
 	if _, err := r.Intern(body(strings.Repeat("y", MaxStatementBytes)), ""); !errors.Is(err, ErrTooLong) {
 		t.Errorf("a long statement: %v", err)
 	}
-	for _, bad := range []string{"", "SELECT 1", "SELECT 1\x00", "SELECT 1\x00\x00\x01\x00", "SELECT 1\x00\x00\x00x"} {
+	truncated := []string{"", "SELECT 1", "SELECT 1\x00", "SELECT 1\x00\x00\x01\x00", "SELECT 1\x00\x00\x00x"}
+	for _, bad := range truncated {
 		if _, err := r.Intern([]byte(bad), ""); !errors.Is(err, wire.ErrTruncated) {
 			t.Errorf("%q: %v", bad, err)
 		}
@@ -171,7 +177,8 @@ func TestNamesHoldStatements(t *testing.T) {
 	}
 	a.Release()
 	b.Release()
-	if n.Get([]byte("a")) != a || n.Get([]byte("b")) != b || n.Get(nil) != a || n.Get([]byte("c")) != nil || n.Len() != 2 {
+	if n.Get([]byte("a")) != a || n.Get([]byte("b")) != b || n.Get(nil) != a || n.Get([]byte("c")) != nil ||
+		n.Len() != 2 {
 		t.Error("names are lost")
 	}
 	if err := n.Set([]byte("a"), b); !errors.Is(err, ErrNameTaken) {
@@ -399,7 +406,8 @@ func TestBindHeadRewritesTheNameAndStreamsTheRest(t *testing.T) {
 		}
 	}
 	head, ok, err := ParseBindHead(whole[:20])
-	if !ok || err != nil || string(head.Portal) != "portal" || string(head.Statement) != "mine" || head.Length != 12 {
+	if !ok || err != nil || string(head.Portal) != "portal" || string(head.Statement) != "mine" ||
+		head.Length != 12 {
 		t.Fatalf("%+v, %v, %v", head, ok, err)
 	}
 	got := append(head.Append(nil, "usher_12345", len(whole)), whole[head.Length:]...)

@@ -15,7 +15,8 @@ const (
 	// shardCount spreads the lock of the registry; it is more than there are event loops.
 	shardCount = 16
 
-	// statementOverhead is counted for each statement besides its text: the struct, the name, the entry in the map.
+	// statementOverhead is counted for each statement besides its text: the struct, the name, the entry in
+	// the map.
 	statementOverhead = 256
 
 	// MaxRegistryBytes bounds the statements of all clients together. A platform with ten services and 5,000
@@ -32,14 +33,15 @@ var (
 	ErrTooLong      = errors.New("prepared statement is too long")
 )
 
-// key is what makes a statement different from others. body is a Parse message without the name: the text, a zero
-// byte, the types.
+// key is what makes a statement different from others. body is a Parse message without the name: the text, a
+// zero byte, the types.
 type key struct {
 	path string
 	body string
 }
 
-// Registry holds every statement that a client or a server connection knows. It is safe for several event loops.
+// Registry holds every statement that a client or a server connection knows. It is safe for several event
+// loops.
 type Registry struct {
 	seed   maphash.Seed
 	nextID atomic.Uint64
@@ -65,8 +67,9 @@ func NewRegistry() *Registry {
 	return r
 }
 
-// Intern returns the statement for a Parse message, whose body is the message without the name (as Body cuts it), and
-// the search_path it is parsed with (session.Settings.SearchPath). The caller holds one reference to it.
+// Intern returns the statement for a Parse message, whose body is the message without the name (as Body cuts
+// it), and the search_path it is parsed with (session.Settings.SearchPath). The caller holds one reference to
+// it.
 func (r *Registry) Intern(body []byte, path string) (*Statement, error) {
 	if len(body) > MaxStatementBytes {
 		return nil, ErrTooLong
@@ -117,7 +120,8 @@ func (r *Registry) add(sh *shard, body []byte, path string) (*Statement, error) 
 	return s, nil
 }
 
-// forget drops a statement nobody holds, unless somebody has taken it again. A retired one has left the map already.
+// forget drops a statement nobody holds, unless somebody has taken it again. A retired one has left the map
+// already.
 func (r *Registry) forget(s *Statement) {
 	sh := s.shard
 	sh.mutex.Lock()
@@ -149,7 +153,8 @@ func (r *Registry) Len() int { return int(r.count.Load()) }
 // Bytes is the memory the statements are counted with.
 func (r *Registry) Bytes() int { return int(r.bytes.Load()) }
 
-// Body cuts the body of a Parse message into the name and what Intern takes. It does not check the types; Intern does.
+// Body cuts the body of a Parse message into the name and what Intern takes. It does not check the types;
+// Intern does.
 func Body(parse []byte) (name, body []byte, err error) {
 	name, text, types, err := wire.ParseParts(parse)
 	if err != nil {

@@ -25,8 +25,8 @@ type Statement struct {
 	retired  atomic.Bool
 	proven   atomic.Bool // a server has parsed it
 
-	// references counts holders. It goes from zero to one under the lock of the shard only (Registry.Intern), or for a
-	// statement that is in no map any more.
+	// references counts holders. It goes from zero to one under the lock of the shard only (Registry.Intern),
+	// or for a statement that is in no map any more.
 	references atomic.Int64
 }
 
@@ -62,7 +62,8 @@ func (s *Statement) Size() int { return len(s.key.body) + statementOverhead }
 // AppendParse appends the Parse message that prepares the statement under its own name.
 func (s *Statement) AppendParse(dst []byte) []byte { return s.AppendParseAs(dst, s.name) }
 
-// AppendParseAs appends the Parse message that prepares the statement under another name; "" is the unnamed one.
+// AppendParseAs appends the Parse message that prepares the statement under another name; "" is the unnamed
+// one.
 func (s *Statement) AppendParseAs(dst []byte, name string) []byte {
 	return appendParse(dst, name, s.key.body)
 }
@@ -98,8 +99,8 @@ func (s *Statement) Release() {
 	}
 }
 
-// Internal reports whether a name is one that statements have on server connections. A client must not be allowed to
-// DEALLOCATE such a name.
+// Internal reports whether a name is one that statements have on server connections. A client must not be
+// allowed to DEALLOCATE such a name.
 func Internal(name string) bool {
 	digits, ok := strings.CutPrefix(name, namePrefix)
 	if !ok {

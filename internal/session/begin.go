@@ -96,7 +96,8 @@ func (r *reader) continuesName(t token) bool {
 	return t.is('.') || t.is('=') || r.wordOrNone(t) == kwTo
 }
 
-// settingName reads name[.name]… and remembers it if it is custom. t is its first token, after the one behind.
+// settingName reads name[.name]… and remembers it if it is custom. t is its first token, after the one
+// behind.
 func (r *reader) settingName(t, after token) token {
 	var name []byte
 	for {
@@ -155,7 +156,8 @@ func (r *reader) beginDeallocate() token {
 func (r *reader) beginPrepare() token {
 	t := r.next()
 	after := r.after(t)
-	if r.wordOrNone(t) == kwTransaction && (after.kind == literal || after.kind == escaped || after.kind == dollarBody) {
+	text := after.kind == literal || after.kind == escaped || after.kind == dollarBody
+	if text && r.wordOrNone(t) == kwTransaction {
 		r.found |= Commit
 	} else {
 		r.found |= SQLPrepare

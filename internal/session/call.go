@@ -1,7 +1,7 @@
 package session
 
-// call is a call of set_config(name, value, is_local) whose arguments are being read. When the name is one literal, it
-// is known; when is_local is a plain true, the call leaves nothing behind.
+// call is a call of set_config(name, value, is_local) whose arguments are being read. When the name is one
+// literal, it is known; when is_local is a plain true, the call leaves nothing behind.
 type call struct {
 	depth    int // of the parentheses around its arguments
 	argument int

@@ -52,8 +52,8 @@ func (c Change) entry() entry {
 	panic("bug: this change leaves no entry")
 }
 
-// scalars are settings of PostgreSQL whose value is one string that set_config takes as SET does, although their
-// names have no dot. Others might be lists that quote their elements, as search_path is.
+// scalars are settings of PostgreSQL whose value is one string that set_config takes as SET does, although
+// their names have no dot. Others might be lists that quote their elements, as search_path is.
 var scalars = map[string]struct{}{
 	role: {}, sessionAuthorization: {}, "timezone": {}, "client_encoding": {}, "xmloption": {}, "datestyle": {},
 	"intervalstyle": {}, "application_name": {}, "default_transaction_isolation": {},

@@ -1,11 +1,11 @@
 package session
 
-// AppendDiff appends one simple-Query text that takes a session from the state from to the state to, nothing if there
-// is nothing to do. The text runs as one implicit transaction: it succeeds or changes nothing.
+// AppendDiff appends one simple-Query text that takes a session from the state from to the state to, nothing
+// if there is nothing to do. The text runs as one implicit transaction: it succeeds or changes nothing.
 //
-// The identity is reset first and set last, because the rights to set something are those of the user who logged
-// in, not of a role the client took on later. Timeouts are set behind everything else, so that a very short one
-// does not hit the rest, and reset in front.
+// The identity is reset first and set last, because the rights to set something are those of the user who
+// logged in, not of a role the client took on later. Timeouts are set behind everything else, so that a very
+// short one does not hit the rest, and reset in front.
 func AppendDiff(dst []byte, from, to *Settings) []byte {
 	if from == to {
 		return dst
@@ -43,8 +43,8 @@ func (d *differ) reset(name string) {
 	d.dst = appendName(append(d.dst, "RESET "...), name)
 }
 
-// resetIdentity returns to the user who logged in, if anything at all differs. Resetting the session's user resets
-// the role too.
+// resetIdentity returns to the user who logged in, if anything at all differs. Resetting the session's user
+// resets the role too.
 func (d *differ) resetIdentity() {
 	_, hasUser := d.from.get(sessionAuthorization)
 	_, hasRole := d.from.get(role)
@@ -114,7 +114,8 @@ func (e *entry) appendPlain(dst []byte) []byte {
 	return append(dst, e.text...)
 }
 
-// appendCall appends a call of set_config, which takes a value as PostgreSQL shows it; SET does not for lists.
+// appendCall appends a call of set_config, which takes a value as PostgreSQL shows it; SET does not for
+// lists.
 func (e *entry) appendCall(dst []byte) []byte {
 	dst = appendLiteral(append(dst, "pg_catalog.set_config("...), e.name)
 	dst = appendLiteral(append(dst, ','), e.text)

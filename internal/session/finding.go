@@ -2,13 +2,14 @@ package session
 
 import "strings"
 
-// Finding says what a text may do to its session. The zero Finding is a text that leaves nothing behind and does
-// not control transactions.
+// Finding says what a text may do to its session. The zero Finding is a text that leaves nothing behind and
+// does not control transactions.
 type Finding uint32
 
 // The findings. A text with several statements has the findings of all of them, and Multi.
 const (
-	// Setting: SET, RESET, SET ROLE, SET SESSION AUTHORIZATION, SET SESSION CHARACTERISTICS, set_config(…, false).
+	// Setting: SET, RESET, SET ROLE, SET SESSION AUTHORIZATION, SET SESSION CHARACTERISTICS, set_config(…,
+	// false).
 	Setting Finding = 1 << iota
 	// SettingHidden: a setting whose name the text does not tell, as in set_config($1, $2, false). PostgreSQL
 	// does not list custom settings either, so such a client is pinned.
@@ -81,7 +82,8 @@ func (f Finding) Has(wanted Finding) bool { return f&wanted != 0 }
 var findingNames = [...]string{
 	"setting", "setting hidden", "local", "listen", "unlisten", "temp", "advisory", "advisory unlock",
 	"cursor hold", "close cursor", "sql prepare", "sql execute", "deallocate", "deallocate all", "discard",
-	"discard all", "load", "begin", "commit", "rollback", "savepoint", "rollback to", "ddl", "drop", "do", "call",
+	"discard all", "load", "begin", "commit", "rollback", "savepoint", "rollback to", "ddl", "drop", "do",
+	"call",
 	"multi", "unsure",
 }
 

@@ -73,8 +73,8 @@ const (
 // longestKeyword bounds what is looked up; longer words are no keywords but may begin like one.
 const longestKeyword = 32
 
-// keywords are all words but those which are recognized by their beginning. harmless are the first words of the
-// other statements PostgreSQL 12 to 18 know.
+// keywords are all words but those which are recognized by their beginning. harmless are the first words of
+// the other statements PostgreSQL 12 to 18 know.
 var keywords = map[string]keyword{
 	"abort": kwAbort, "all": kwAll, "alter": kwAlter, "authorization": kwAuthorization, "begin": kwBegin,
 	"call": kwCall, "characteristics": kwCharacteristics, "close": kwClose, "commit": kwCommit,
@@ -96,7 +96,8 @@ var keywords = map[string]keyword{
 	"truncate": kwHarmless, "update": kwHarmless, "vacuum": kwHarmless, "values": kwHarmless,
 }
 
-// keywordLengths are the lengths of the keywords for each first letter, as bits. It spares most words the map.
+// keywordLengths are the lengths of the keywords for each first letter, as bits. It spares most words the
+// map.
 var keywordLengths = func() (table [32]uint32) {
 	for k := range keywords {
 		table[k[0]&31] |= 1 << len(k)
@@ -104,7 +105,8 @@ var keywordLengths = func() (table [32]uint32) {
 	return table
 }()
 
-// keywordOf looks a word up without regard to case. Quoted words name functions and schemas, but are no keywords.
+// keywordOf looks a word up without regard to case. Quoted words name functions and schemas, but are no
+// keywords.
 func keywordOf(text []byte, quoted bool) keyword {
 	if len(text) < 2 || text[0]|0x20 != 'p' &&
 		(len(text) >= longestKeyword || keywordLengths[text[0]&31]&(1<<len(text)) == 0) {
@@ -131,8 +133,8 @@ func keywordOf(text []byte, quoted bool) keyword {
 	return found
 }
 
-// catalogName recognizes names of pg_catalog by what follows pg_. They are recognized by their beginning, so that forms
-// a later PostgreSQL adds are not missed.
+// catalogName recognizes names of pg_catalog by what follows pg_. They are recognized by their beginning, so
+// that forms a later PostgreSQL adds are not missed.
 func catalogName(name []byte) keyword {
 	switch {
 	case hasPrefix(name, "temp"):

@@ -1,9 +1,9 @@
 package session
 
-// The lexer follows PostgreSQL's (src/backend/parser/scan.l) where it matters for finding words: comments, every
-// kind of quoting, identifiers. It does not interpret numbers and operators. Where a text means one thing with
-// standard_conforming_strings on and another with it off, or one thing in UTF-8 and another in an encoding whose
-// characters may end in a backslash, it reads the common way and reports that it is unsure.
+// The lexer follows PostgreSQL's (src/backend/parser/scan.l) where it matters for finding words: comments,
+// every kind of quoting, identifiers. It does not interpret numbers and operators. Where a text means one
+// thing with standard_conforming_strings on and another with it off, or one thing in UTF-8 and another in an
+// encoding whose characters may end in a backslash, it reads the common way and reports that it is unsure.
 
 // kind is what a token is.
 type kind uint8

@@ -73,7 +73,8 @@ func (l *live) flush() {
 	}
 }
 
-// ask executes a query of usher's own, and returns the last row and the error, if any. A tracker takes the reports.
+// ask executes a query of usher's own, and returns the last row and the error, if any. A tracker takes the
+// reports.
 func (l *live) ask(sql string, tracker *Tracker) (row [][]byte, failure string) {
 	l.t.Helper()
 	l.front.Send(&pgproto3.Query{String: sql})
@@ -106,8 +107,8 @@ func (l *live) must(sql string) [][]byte {
 	return row
 }
 
-// exchange plays the relay for one text (simple protocol), or several (one batch of the extended protocol). It returns
-// the status and what failed.
+// exchange plays the relay for one text (simple protocol), or several (one batch of the extended protocol).
+// It returns the status and what failed.
 func (l *live) exchange(tracker *Tracker, texts []string, extended bool) (status byte, failure string) {
 	l.t.Helper()
 	for _, sql := range texts {

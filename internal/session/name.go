@@ -2,8 +2,8 @@ package session
 
 import "strings"
 
-// The two settings that are the identity of a session. They decide what it may do, so they are reset first and set
-// after all others.
+// The two settings that are the identity of a session. They decide what it may do, so they are reset first
+// and set after all others.
 const (
 	role                 = "role"
 	sessionAuthorization = "session_authorization"
@@ -12,14 +12,15 @@ const (
 func isIdentity(name string) bool { return name == role || name == sessionAuthorization }
 
 // notReplayable are parameters a session has but cannot set (or only for its transaction), by canonical name.
-// From src/backend/utils/misc/guc_tables.c: context "internal", "backend" and "superuser-backend", and those with
-// GUC_NO_RESET.
+// From src/backend/utils/misc/guc_tables.c: context "internal", "backend" and "superuser-backend", and those
+// with GUC_NO_RESET.
 var notReplayable = map[string]struct{}{
 	"block_size": {}, "data_checksums": {}, "data_directory_mode": {}, "debug_assertions": {},
 	"huge_pages_status": {}, "in_hot_standby": {}, "integer_datetimes": {}, "is_superuser": {}, "lc_collate": {},
 	"lc_ctype": {}, "max_function_args": {}, "max_identifier_length": {}, "max_index_keys": {},
 	"num_os_semaphores": {}, "segment_size": {}, "server_encoding": {}, "server_version": {},
-	"server_version_num": {}, "shared_memory_size": {}, "shared_memory_size_in_huge_pages": {}, "ssl_library": {},
+	"server_version_num": {}, "shared_memory_size": {}, "shared_memory_size_in_huge_pages": {},
+	"ssl_library":    {},
 	"wal_block_size": {}, "wal_segment_size": {},
 	"ignore_system_indexes": {}, "jit_debugging_support": {}, "jit_profiling_support": {}, "log_connections": {},
 	"log_disconnections": {}, "post_auth_delay": {},
@@ -33,7 +34,8 @@ func replayable(name string) bool {
 }
 
 // canonicalName is the lower-case form of a parameter's name, if it has the form of one: parts of
-// [a-zA-Z_][a-zA-Z0-9_$]* joined by dots. PostgreSQL compares the names of parameters without regard to ASCII case.
+// [a-zA-Z_][a-zA-Z0-9_$]* joined by dots. PostgreSQL compares the names of parameters without regard to ASCII
+// case.
 func canonicalName[T string | []byte](name T) (string, bool) {
 	if !validName(name) {
 		return "", false

@@ -5,9 +5,10 @@ import "strings"
 // maxTokens bounds the statements whose effect is known by their text; a search_path of 30 schemas fits.
 const maxTokens = 64
 
-// ParseChange reads a text that is one statement whose effect on the settings its text tells completely: SET, RESET,
-// DISCARD ALL, LOAD, and SELECT set_config(…, false), all with literal values. It refuses what it does not understand
-// completely, and values outside of printable ASCII, whose bytes would depend on the client's encoding.
+// ParseChange reads a text that is one statement whose effect on the settings its text tells completely: SET,
+// RESET, DISCARD ALL, LOAD, and SELECT set_config(…, false), all with literal values. It refuses what it does
+// not understand completely, and values outside of printable ASCII, whose bytes would depend on the client's
+// encoding.
 func ParseChange(sql []byte) (Change, bool) {
 	change, _, ok := parseChange(sql)
 	return change, ok
@@ -135,7 +136,8 @@ func (p *parser) stringLiteral() (string, bool) {
 	return unquote(p.source(t), '\'')
 }
 
-// unquote is the value of a quoted text without backslashes. It refuses one that has no end, and one in several parts.
+// unquote is the value of a quoted text without backslashes. It refuses one that has no end, and one in
+// several parts.
 func unquote(source string, quote byte) (string, bool) {
 	if len(source) < 2 || source[len(source)-1] != quote {
 		return "", false

@@ -28,7 +28,8 @@ func (p *parser) assigns(n int) bool {
 	return t.is('=') || t.is('.') || p.isWord(t, "to")
 }
 
-// setSpecial takes the forms of SET that name their setting with keywords. It takes nothing if it is none of them.
+// setSpecial takes the forms of SET that name their setting with keywords. It takes nothing if it is none of
+// them.
 func (p *parser) setSpecial() (Change, bool) {
 	switch {
 	case p.accept("time", "zone"):
@@ -57,8 +58,8 @@ func (p *parser) setSpecial() (Change, bool) {
 	return Change{}, false
 }
 
-// timeZone takes the value of SET TIME ZONE. Numbers have their own meaning in this form, so their statement is kept;
-// intervals are left to a probe.
+// timeZone takes the value of SET TIME ZONE. Numbers have their own meaning in this form, so their statement
+// is kept; intervals are left to a probe.
 func (p *parser) timeZone() (Change, bool) {
 	if p.accept("local") || p.accept("default") {
 		return Change{Kind: ChangeReset, Name: "timezone"}, true

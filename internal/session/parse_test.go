@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// parseTable holds texts and the clean statement they mean; "" is a text whose effect is not known by its text.
+// parseTable holds texts and the clean statement they mean; "" is a text whose effect is not known by its
+// text.
 var parseTable = []struct {
 	sql, name, want string
 }{
@@ -21,11 +22,13 @@ var parseTable = []struct {
 	{"SET app.x = 1", "app.x", `SET "app"."x" = 1`},
 	{"SET app.x = ''", "app.x", `SELECT pg_catalog.set_config('app.x','',false)`},
 	{"SET app.x = 'it''s'", "app.x", `SELECT pg_catalog.set_config('app.x','it''s',false)`},
-	{"SET application_name = 'x'", "application_name", `SELECT pg_catalog.set_config('application_name','x',false)`},
+	{"SET application_name = 'x'", "application_name",
+		`SELECT pg_catalog.set_config('application_name','x',false)`},
 	{"SET session.x = 'a'", "session.x", `SELECT pg_catalog.set_config('session.x','a',false)`},
 	{"SET local.x = 'a'", "local.x", `SELECT pg_catalog.set_config('local.x','a',false)`},
 	{"SET x TO DEFAULT", "x", `RESET "x"`},
-	{"SET TIME ZONE 'Europe/Paris'", "timezone", `SELECT pg_catalog.set_config('timezone','Europe/Paris',false)`},
+	{"SET TIME ZONE 'Europe/Paris'", "timezone",
+		`SELECT pg_catalog.set_config('timezone','Europe/Paris',false)`},
 	{"SET SESSION TIME ZONE utc", "timezone", `SELECT pg_catalog.set_config('timezone','utc',false)`},
 	{"SET TIME ZONE -3.5", "timezone", `SET TIME ZONE -3.5`},
 	{"SET TIME ZONE LOCAL", "timezone", `RESET "timezone"`},
@@ -41,8 +44,8 @@ var parseTable = []struct {
 	{"SET SESSION AUTHORIZATION 'bob'", "session_authorization",
 		`SELECT pg_catalog.set_config('session_authorization','bob',false)`},
 	{"SET SESSION SESSION AUTHORIZATION DEFAULT", "session_authorization", `RESET "session_authorization"`},
-	{"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ", "default_transaction_isolation",
-		`SELECT pg_catalog.set_config('default_transaction_isolation','repeatable read',false)`},
+	{"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+		"default_transaction_isolation", `SELECT pg_catalog.set_config('default_transaction_isolation','repeatable read',false)`},
 	{"SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "default_transaction_read_only",
 		`SELECT pg_catalog.set_config('default_transaction_read_only','off',false)`},
 	{"SET SESSION CHARACTERISTICS AS TRANSACTION NOT DEFERRABLE", "default_transaction_deferrable",
@@ -55,7 +58,8 @@ var parseTable = []struct {
 	{"DISCARD ALL", "", "DISCARD ALL"},
 	{"LOAD 'auto_explain'", "", "LOAD 'auto_explain'"},
 	{"SELECT set_config('app.x', 'y', false)", "app.x", `SELECT pg_catalog.set_config('app.x','y',false)`},
-	{"select pg_catalog.set_config('App.X','y',FALSE) AS z", "app.x", `SELECT pg_catalog.set_config('app.x','y',false)`},
+	{"select pg_catalog.set_config('App.X','y',FALSE) AS z", "app.x",
+		`SELECT pg_catalog.set_config('app.x','y',false)`},
 
 	{sql: ""},
 	{sql: ";"},
@@ -113,7 +117,8 @@ func TestAChangeIsReadFromItsTextOrRefused(t *testing.T) {
 			continue
 		}
 		if ok && (change.SQL() != test.want || change.Name != test.name) {
-			t.Errorf("ParseChange(%q) = %q, %s\nwant %q, %s", test.sql, change.Name, change.SQL(), test.name, test.want)
+			t.Errorf("ParseChange(%q) = %q, %s\nwant %q, %s",
+				test.sql, change.Name, change.SQL(), test.name, test.want)
 		}
 	}
 }

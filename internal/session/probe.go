@@ -19,19 +19,21 @@ const maxProbeBytes = 1 << 20
 // ErrProbe means that the answer to a probe was not what the probe asks for.
 var ErrProbe = errors.New("unexpected answer to the question for the session's state")
 
-// probeHead and probeTail are the probe, for PostgreSQL 12 to 18, around the custom settings it asks for. Everything is
-// qualified, operators too, because the client decides about search_path. Values come as hexadecimal digits of
-// their bytes in the server's encoding, so they contain no separators and no conversion touches them.
+// probeHead and probeTail are the probe, for PostgreSQL 12 to 18, around the custom settings it asks for.
+// Everything is qualified, operators too, because the client decides about search_path. Values come as
+// hexadecimal digits of their bytes in the server's encoding, so they contain no separators and no conversion
+// touches them.
 //
-// The columns: settings made in this session; custom settings; the user who logged in, the session's user and role;
-// channels; temporary objects; session-level advisory locks (the probe is a transaction of its own, so no others
-// are left); holdable cursors; statements of SQL PREPARE; statements of the protocol's Parse.
+// The columns: settings made in this session; custom settings; the user who logged in, the session's user and
+// role; channels; temporary objects; session-level advisory locks (the probe is a transaction of its own, so
+// no others are left); holdable cursors; statements of SQL PREPARE; statements of the protocol's Parse.
 //
-// Temporary objects are counted as PostgreSQL finds them when it drops them: by their dependency on the schema.
+// Temporary objects are counted as PostgreSQL finds them when it drops them: by their dependency on the
+// schema.
 const (
 	probeHead = `SELECT ` +
-		`(SELECT pg_catalog.string_agg(pg_catalog.concat(name,'=',pg_catalog.encode(pg_catalog.convert_to(setting,` +
-		`pg_catalog.getdatabaseencoding()),'hex')),',') FROM pg_catalog.pg_settings ` +
+		`(SELECT pg_catalog.string_agg(pg_catalog.concat(name,'=',pg_catalog.encode(` +
+		`pg_catalog.convert_to(setting,pg_catalog.getdatabaseencoding()),'hex')),',') FROM pg_catalog.pg_settings ` +
 		`WHERE source OPERATOR(pg_catalog.=) 'session'),` +
 		`pg_catalog.concat_ws(',',NULL`
 	probeTail = `),` +
@@ -44,8 +46,9 @@ const (
 		`pg_catalog.getdatabaseencoding()),'hex'),` +
 		`(SELECT pg_catalog.count(*) FROM pg_catalog.pg_listening_channels()),` +
 		`(SELECT pg_catalog.count(*) FROM pg_catalog.pg_depend WHERE pg_catalog.pg_my_temp_schema() ` +
-		`OPERATOR(pg_catalog.<>) 0 AND refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass ` +
-		`AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),` +
+		`OPERATOR(pg_catalog.<>) 0 AND refclassid OPERATOR(pg_catalog.=) ` +
+		`'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid OPERATOR(pg_catalog.=) ` +
+		`pg_catalog.pg_my_temp_schema()),` +
 		`(SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory' ` +
 		`AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND granted),` +
 		`(SELECT pg_catalog.count(*) FROM pg_catalog.pg_cursors WHERE is_holdable),` +

@@ -22,7 +22,8 @@ func TestTheProbeSeesEveryKindOfState(t *testing.T) {
 		{"CREATE TEMP TABLE t (a int primary key, b text)", "DROP TABLE t", Pins(PinTemp)},
 		{"CREATE TEMP SEQUENCE s", "DISCARD TEMP", Pins(PinTemp)},
 		{"CREATE TEMP VIEW v AS SELECT 1", "DROP VIEW v", Pins(PinTemp)},
-		{"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "DROP FUNCTION pg_temp.f", Pins(PinTemp)},
+		{"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "DROP FUNCTION pg_temp.f",
+			Pins(PinTemp)},
 		{"CREATE TYPE pg_temp.e AS ENUM ('a')", "DROP TYPE pg_temp.e", Pins(PinTemp)},
 		{"SELECT 1 AS a INTO TEMP t", "DROP TABLE t", Pins(PinTemp)},
 		{"CREATE TEMP TABLE t (a int) ON COMMIT DROP", "SELECT 1", 0},
@@ -32,7 +33,8 @@ func TestTheProbeSeesEveryKindOfState(t *testing.T) {
 		{"BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT 1; COMMIT", "CLOSE c", Pins(PinCursor)},
 		{"BEGIN; DECLARE c CURSOR FOR SELECT 1; COMMIT", "SELECT 1", 0},
 		{"PREPARE p AS SELECT 1", "DEALLOCATE p", Pins(PinPrepare)},
-		{"LISTEN probe_test; PREPARE p AS SELECT 1; CREATE TEMP TABLE t ()", "", Pins(PinListen, PinPrepare, PinTemp)},
+		{"LISTEN probe_test; PREPARE p AS SELECT 1; CREATE TEMP TABLE t ()", "",
+			Pins(PinListen, PinPrepare, PinTemp)},
 	} {
 		l := connect(t)
 		l.must(test.make)
@@ -71,8 +73,9 @@ func TestTheProbeSeesSettingsAndIdentity(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	l.must("SET SESSION AUTHORIZATION trusted_user")
-	if probe = l.probe(); probe.SessionUser != "trusted_user" || probe.LoginUser != want.LoginUser || probe.Role != "none" {
-		t.Errorf("session user %q, login user %q, role %q", probe.SessionUser, probe.LoginUser, probe.Role)
+	want = &Probe{LoginUser: probe.LoginUser, SessionUser: "trusted_user", Role: "none", Settings: want.Settings}
+	if diff := cmp.Diff(want, l.probe()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
@@ -91,20 +94,24 @@ func TestTheProbeTellsStatementsOfSQLFromThoseOfTheProtocol(t *testing.T) {
 	}
 }
 
-// TestAHostileSearchPathDoesNotReachTheProbe puts functions, operators and tables of the names the probe uses in front of
-// those of PostgreSQL.
+// TestAHostileSearchPathDoesNotReachTheProbe puts functions, operators and tables of the names the probe uses
+// in front of those of PostgreSQL.
 func TestAHostileSearchPathDoesNotReachTheProbe(t *testing.T) {
 	t.Parallel()
 	l := connect(t)
 	l.must(`CREATE SCHEMA hostile;
 		CREATE FUNCTION hostile.bomb() RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''hostile''; END';
 		CREATE FUNCTION hostile.count() RETURNS bigint LANGUAGE sql AS 'SELECT hostile.bomb()::bigint';
-		CREATE FUNCTION hostile.concat(text, text, text) RETURNS text LANGUAGE sql AS 'SELECT hostile.bomb()::text';
-		CREATE FUNCTION hostile.encode(bytea, text) RETURNS text LANGUAGE sql AS 'SELECT hostile.bomb()::text';
-		CREATE FUNCTION hostile.set_config(text, text, boolean) RETURNS text LANGUAGE sql AS 'SELECT hostile.bomb()::text';
+		CREATE FUNCTION hostile.concat(text, text, text) RETURNS text LANGUAGE sql
+			AS 'SELECT hostile.bomb()::text';
+		CREATE FUNCTION hostile.encode(bytea, text) RETURNS text LANGUAGE sql
+			AS 'SELECT hostile.bomb()::text';
+		CREATE FUNCTION hostile.set_config(text, text, boolean) RETURNS text LANGUAGE sql
+			AS 'SELECT hostile.bomb()::text';
 		CREATE FUNCTION hostile.equal(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT hostile.bomb() = 1';
 		CREATE FUNCTION hostile.equal(oid, oid) RETURNS boolean LANGUAGE sql AS 'SELECT hostile.bomb() = 1';
-		CREATE FUNCTION hostile.equal(int, int) RETURNS boolean LANGUAGE sql AS 'SELECT hostile.bomb() OPERATOR(pg_catalog.=) 1';
+		CREATE FUNCTION hostile.equal(int, int) RETURNS boolean LANGUAGE sql
+			AS 'SELECT hostile.bomb() OPERATOR(pg_catalog.=) 1';
 		CREATE OPERATOR hostile.= (FUNCTION = hostile.equal, LEFTARG = text, RIGHTARG = text);
 		CREATE OPERATOR hostile.= (FUNCTION = hostile.equal, LEFTARG = oid, RIGHTARG = oid);
 		CREATE OPERATOR hostile.= (FUNCTION = hostile.equal, LEFTARG = int, RIGHTARG = int);

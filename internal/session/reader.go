@@ -2,7 +2,8 @@ package session
 
 import "strings"
 
-// maxNesting bounds how deep calls of set_config in arguments of set_config, and texts in texts (DO), are followed.
+// maxNesting bounds how deep calls of set_config in arguments of set_config, and texts in texts (DO), are
+// followed.
 const maxNesting = 4
 
 // reader reads a text statement by statement and collects what it finds.

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// The reference scanner does what Scan does, slowly and in another way: regular expressions over a text whose bytes have
-// become characters. It finds less than Scan on purpose: what it finds is certain, so Scan must find it too.
+// The reference scanner does what Scan does, slowly and in another way: regular expressions over a text whose
+// bytes have become characters. It finds less than Scan on purpose: what it finds is certain, so Scan must
+// find it too.
 
 var (
 	refBlank   = regexp.MustCompile(`^(?:[ \t\n\r\f\v]+|--[^\r\n]*)`)
@@ -45,8 +46,8 @@ func refBlock(s string) int {
 	return len(s)
 }
 
-// refTokens are the tokens; strings are "'", names in quotes are as they are, words are in lower case. ok is false for a
-// text with something that has no end, which PostgreSQL refuses.
+// refTokens are the tokens; strings are "'", names in quotes are as they are, words are in lower case. ok is
+// false for a text with something that has no end, which PostgreSQL refuses.
 func refTokens(sql []byte) (tokens []string, ok bool) {
 	runes := make([]rune, len(sql))
 	for i, c := range sql {
@@ -126,8 +127,9 @@ func refFinding(sql []byte) Finding {
 }
 
 var refFirst = map[string]Finding{
-	"begin": Begin, "start": Begin, "commit": Commit, "end": Commit, "savepoint": Savepoint, "release": Savepoint,
-	"listen": Listen, "unlisten": Unlisten, "load": Load, "close": CloseCursor, "execute": SQLExecute,
+	"begin": Begin, "start": Begin, "commit": Commit, "end": Commit, "savepoint": Savepoint,
+	"release": Savepoint,
+	"listen":  Listen, "unlisten": Unlisten, "load": Load, "close": CloseCursor, "execute": SQLExecute,
 	"deallocate": Deallocate, "discard": Discard, "create": DDL, "alter": DDL, "drop": DDL | Drop, "call": Call,
 	"do": Do, "reset": Setting,
 }
@@ -179,7 +181,8 @@ func refStatement(tokens []string) Finding {
 			found |= AdvisoryUnlock
 		}
 	}
-	for _, words := range []string{" create temp ", " create temporary ", " create local temp ", " replace temp "} {
+	creating := []string{" create temp ", " create temporary ", " create local temp ", " replace temp "}
+	for _, words := range creating {
 		if strings.Contains(text, words) && !strings.Contains(text, " drop ") {
 			found |= Temp
 		}

@@ -2,10 +2,10 @@ package session
 
 // Scan finds what a text may do to its session. It allocates nothing for plain statements.
 //
-// Most texts are decided by the first pass: a known first word, no second statement, and nowhere in the text (strings
-// and comments included, so no lexing is needed) a piece of the few words that matter inside a statement: set_config,
-// pg_advisory_lock, pg_temp, TEMP, and U&"…" which can spell anything. Measured at 60 bytes: 45 ns against 320 ns for
-// lexing. Texts which do not pass are lexed.
+// Most texts are decided by the first pass: a known first word, no second statement, and nowhere in the text
+// (strings and comments included, so no lexing is needed) a piece of the few words that matter inside a
+// statement: set_config, pg_advisory_lock, pg_temp, TEMP, and U&"…" which can spell anything. Measured at 60
+// bytes: 45 ns against 320 ns for lexing. Texts which do not pass are lexed.
 func Scan(sql []byte) Finding {
 	text := trim(sql)
 	l := lexer{sql: text}
@@ -29,7 +29,8 @@ func trim(sql []byte) []byte {
 	return sql
 }
 
-// plainFinding is the finding of a text that begins with one of the most usual words, if it has nothing suspicious.
+// plainFinding is the finding of a text that begins with one of the most usual words, if it has nothing
+// suspicious.
 func plainFinding(text []byte) (Finding, bool) {
 	length := 0
 	var packed uint64 // up to eight letters in lower case
@@ -41,8 +42,8 @@ func plainFinding(text []byte) (Finding, bool) {
 		length++
 	}
 	switch packed {
-	case packedSelect, packedInsert, packedUpdate, packedDelete, packedWith, packedValues, packedTable, packedMerge,
-		packedFetch, packedCopy, packedShow:
+	case packedSelect, packedInsert, packedUpdate, packedDelete, packedWith, packedValues, packedTable,
+		packedMerge, packedFetch, packedCopy, packedShow:
 		return 0, true
 	case packedBegin:
 		return Begin, true

@@ -258,9 +258,10 @@ var sink Finding
 
 func BenchmarkScan(b *testing.B) {
 	for name, sql := range map[string]string{
-		"select60":  "SELECT abalance FROM pgbench_accounts WHERE aid = 12345678;;;",
-		"update67":  "UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = 1;",
-		"insert98":  "INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, 2, 3, 4, CURRENT_TIMESTAMP);",
+		"select60": "SELECT abalance FROM pgbench_accounts WHERE aid = 12345678;;;",
+		"update67": "UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = 1;",
+		"insert98": "INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) " +
+			"VALUES (1, 2, 3, 4, CURRENT_TIMESTAMP);",
 		"begin":     "BEGIN",
 		"commit":    "COMMIT",
 		"set":       "SET search_path TO a",

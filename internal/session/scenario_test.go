@@ -16,12 +16,12 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write what the scenarios in testdata print as what is expected")
 
-// TestScenarios plays the text scenarios in testdata. A file is a list of blocks: commands, a line "----", what they
-// print. A tracker lives until the next "start". The commands:
+// TestScenarios plays the text scenarios in testdata. A file is a list of blocks: commands, a line "----",
+// what they print. A tracker lives until the next "start". The commands:
 //
 //	start [NAME=VALUE …] [| NAME=VALUE …]
-//	                         Start of a client whose server connection has reported what is in front of the bar, and
-//	                         which asks for what is behind it; ~ is a space
+//	                         Start of a client whose server connection has reported what is in front
+//	                         of the bar, and which asks for what is behind it; ~ is a space
 //	query TEXT               Observe(Scan(TEXT), TEXT)
 //	truncated TEXT           the same, with Unsure: the text was longer
 //	tag TAG                  CommandTag
@@ -29,7 +29,8 @@ var rewrite = flag.Bool("rewrite", false, "write what the scenarios in testdata 
 //	status NAME=VALUE        ParameterStatus
 //	ready STATUS [more]      Ready
 //	run TEXT                 query, the first word of the text as the tag, ready I
-//	probe [KEY=VALUE …]      Apply; keys: set.NAME, custom.NAME, user, role, channels, temp, locks, cursors, sql
+//	probe [KEY=VALUE …]      Apply; keys: set.NAME, custom.NAME, user, role, channels, temp, locks,
+//	                         cursors, sql
 //	failed                   ProbeFailed
 //	synced FROM…             Synced from a server connection that reported this
 //	show                     settings and pins
@@ -201,7 +202,8 @@ func probeOf(t *testing.T, text string) *Probe {
 	t.Helper()
 	p := &Probe{LoginUser: "me", SessionUser: "me", Role: "none"}
 	counts := map[string]*int{
-		"channels": &p.Channels, "temp": &p.Temporary, "locks": &p.Locks, "cursors": &p.Cursors, "sql": &p.SQLPrepared,
+		"channels": &p.Channels, "temp": &p.Temporary, "locks": &p.Locks, "cursors": &p.Cursors,
+		"sql": &p.SQLPrepared,
 	}
 	for _, s := range params(t, text) {
 		if count, ok := counts[s.Name]; ok {

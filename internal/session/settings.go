@@ -39,16 +39,18 @@ type entry struct {
 	reported bool // PostgreSQL reports this parameter; its value is always known
 }
 
-// Settings is an immutable set of settings a session has made. Equal sets are the same pointer, and nil is the empty
-// set. All methods may be called on nil and from any goroutine.
+func (e entry) compare(name string) int { return strings.Compare(e.name, name) }
+
+// Settings is an immutable set of settings a session has made. Equal sets are the same pointer, and nil is
+// the empty set. All methods may be called on nil and from any goroutine.
 type Settings struct {
 	entries  []entry // sorted by name
 	key      string  // serialized entries, the identity in the intern table
 	tempPath bool    // search_path mentions pg_temp: CREATE TABLE may make something temporary
 }
 
-// interned maps the key of each set in use to the set. The garbage collector frees a set nobody points to, so the
-// table is bounded by the number of clients and server connections (each points to a few sets).
+// interned maps the key of each set in use to the set. The garbage collector frees a set nobody points to, so
+// the table is bounded by the number of clients and server connections (each points to a few sets).
 var interned struct {
 	mu   sync.Mutex // guards sets; nothing is called under it
 	sets map[string]weak.Pointer[Settings]
@@ -121,7 +123,7 @@ func (s *Settings) all() []entry {
 }
 
 func (s *Settings) find(name string) (int, bool) {
-	return slices.BinarySearchFunc(s.all(), name, func(e entry, name string) int { return strings.Compare(e.name, name) })
+	return slices.BinarySearchFunc(s.all(), name, entry.compare)
 }
 
 // get is the entry for a canonical name.
@@ -139,8 +141,8 @@ func (e *entry) isIn(s *Settings) bool {
 	return ok && other.form == e.form && other.text == e.text
 }
 
-// Value is the value of a parameter that is known by value, such as those which PostgreSQL reports. The name is
-// canonical (lower case).
+// Value is the value of a parameter that is known by value, such as those which PostgreSQL reports. The name
+// is canonical (lower case).
 func (s *Settings) Value(name string) (string, bool) {
 	e, ok := s.get(name)
 	return e.text, ok && e.form == formValue
@@ -165,8 +167,8 @@ func (s *Settings) String() string {
 	return string(b)
 }
 
-// With returns the set after the changes, in their order. What a RESET falls back to is a matter of the server, so it
-// just removes the setting; reported parameters stay until PostgreSQL reports their new value.
+// With returns the set after the changes, in their order. What a RESET falls back to is a matter of the
+// server, so it just removes the setting; reported parameters stay until PostgreSQL reports their new value.
 func (s *Settings) With(changes ...Change) (*Settings, error) {
 	d := draft{entries: slices.Clone(s.all())}
 	for _, c := range changes {
@@ -175,8 +177,8 @@ func (s *Settings) With(changes ...Change) (*Settings, error) {
 	return intern(d.entries)
 }
 
-// Reported returns the set after PostgreSQL has reported a parameter (ParameterStatus). Parameters which a session
-// cannot set, such as server_version, are left out. The result is s itself when nothing changes.
+// Reported returns the set after PostgreSQL has reported a parameter (ParameterStatus). Parameters which a
+// session cannot set, such as server_version, are left out. The result is s itself when nothing changes.
 func (s *Settings) Reported(name, value string) (*Settings, error) {
 	canonical, ok := canonicalName(name)
 	if !ok || !replayable(canonical) || isIdentity(canonical) {
@@ -199,7 +201,7 @@ type draft struct {
 }
 
 func (d *draft) find(name string) (int, bool) {
-	return slices.BinarySearchFunc(d.entries, name, func(e entry, name string) int { return strings.Compare(e.name, name) })
+	return slices.BinarySearchFunc(d.entries, name, entry.compare)
 }
 
 func (d *draft) get(name string) (entry, bool) {

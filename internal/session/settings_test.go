@@ -68,7 +68,8 @@ func TestResetRemovesWhatPostgreSQLResets(t *testing.T) {
 func TestReportedParametersAreKnownByTheirValueOnly(t *testing.T) {
 	t.Parallel()
 	s := Reported([]wire.Param{
-		{Name: "TimeZone", Value: "UTC"}, {Name: "server_version", Value: "18.1"}, {Name: "is_superuser", Value: "on"},
+		{Name: "TimeZone", Value: "UTC"}, {Name: "server_version", Value: "18.1"},
+		{Name: "is_superuser", Value: "on"},
 		{Name: "session_authorization", Value: "me"}, {Name: "x y", Value: "z"},
 	})
 	if got := brief(s); got != "timezone=UTC*" {
@@ -101,7 +102,8 @@ func TestSetsHaveLimits(t *testing.T) {
 	}
 	s = nil
 	for i := range 10 {
-		s, err = s.With(Change{Kind: ChangeValue, Name: fmt.Sprintf("app.x%d", i), Text: strings.Repeat("y", MaxValueBytes)})
+		long := strings.Repeat("y", MaxValueBytes)
+		s, err = s.With(Change{Kind: ChangeValue, Name: fmt.Sprintf("app.x%d", i), Text: long})
 		if err != nil {
 			break
 		}
@@ -109,7 +111,8 @@ func TestSetsHaveLimits(t *testing.T) {
 	if !errors.Is(err, ErrTooManySettings) {
 		t.Errorf("too many bytes: %v", err)
 	}
-	if _, err = s.Reported("application_name", strings.Repeat("y", MaxValueBytes+1)); !errors.Is(err, ErrTooManySettings) {
+	_, err = s.Reported("application_name", strings.Repeat("y", MaxValueBytes+1))
+	if !errors.Is(err, ErrTooManySettings) {
 		t.Errorf("a report that is too long: %v", err)
 	}
 }
@@ -189,13 +192,17 @@ func TestDiffResetsTheIdentityFirstAndSetsItLast(t *testing.T) {
 		{nil, nil, ""},
 		{base, base, ""},
 		{base, paris, `SELECT pg_catalog.set_config('timezone','Europe/Paris',false)`},
-		{nil, with(t, nil, "SET work_mem = '1MB'", "SET app.x = 'y'", "SET app.z = 'z'"), `SET "work_mem" = '1MB';` +
-			`SELECT pg_catalog.set_config('app.x','y',false),pg_catalog.set_config('app.z','z',false)`},
-		{with(t, nil, "SET work_mem = '1MB'", "SET app.x = 'y'"), with(t, nil, "SET app.x = 'y'"), `RESET "work_mem"`},
+		{nil, with(t, nil, "SET work_mem = '1MB'", "SET app.x = 'y'", "SET app.z = 'z'"),
+			`SET "work_mem" = '1MB';SELECT pg_catalog.set_config('app.x','y',false),` +
+				`pg_catalog.set_config('app.z','z',false)`},
+		{with(t, nil, "SET work_mem = '1MB'", "SET app.x = 'y'"), with(t, nil, "SET app.x = 'y'"),
+			`RESET "work_mem"`},
 		{with(t, nil, "SET ROLE bob"), nil, `RESET "role"`},
 		{nil, with(t, nil, "SET ROLE bob"), bob},
-		{with(t, nil, "SET ROLE bob"), with(t, nil, "SET ROLE bob", "SET x = 1"), `RESET "role";SET "x" = 1;` + bob},
-		{with(t, nil, "SET SESSION AUTHORIZATION a", "SET ROLE b"), with(t, nil, "SET SESSION AUTHORIZATION c", "SET ROLE bob"),
+		{with(t, nil, "SET ROLE bob"), with(t, nil, "SET ROLE bob", "SET x = 1"),
+			`RESET "role";SET "x" = 1;` + bob},
+		{with(t, nil, "SET SESSION AUTHORIZATION a", "SET ROLE b"),
+			with(t, nil, "SET SESSION AUTHORIZATION c", "SET ROLE bob"),
 			`RESET "session_authorization";RESET "role";` +
 				`SELECT pg_catalog.set_config('session_authorization','c',false);` + bob},
 		{nil, with(t, nil, "SET statement_timeout = 1", "SET ROLE bob", "SET x = 1", "LOAD 'lib'"),
@@ -238,9 +245,11 @@ func TestStartupParametersAreCheckedBeforeTheyReachSQL(t *testing.T) {
 		err        error
 	}{
 		{nil, "none", nil},
-		{[]wire.Param{{Name: "user", Value: "u"}, {Name: "database", Value: "d"}, {Name: "_pq_.x", Value: "y"}}, "none", nil},
+		{[]wire.Param{{Name: "user", Value: "u"}, {Name: "database", Value: "d"}, {Name: "_pq_.x", Value: "y"}},
+			"none", nil},
 		{[]wire.Param{{Name: "TimeZone", Value: "'; DROP TABLE x; --"}}, "timezone='; DROP TABLE x; --", nil},
-		{[]wire.Param{{Name: "options", Value: `-c a=1 --work-mem=2 -cb=x\ y\\z`}}, `a=1; b=x y\z; work_mem=2`, nil},
+		{[]wire.Param{{Name: "options", Value: `-c a=1 --work-mem=2 -cb=x\ y\\z`}},
+			`a=1; b=x y\z; work_mem=2`, nil},
 		{[]wire.Param{{Name: "a", Value: "named"}, {Name: "options", Value: "-c a=option"}}, "a=named", nil},
 		{[]wire.Param{{Name: "options", Value: " "}}, "none", nil},
 		{[]wire.Param{{Name: "options", Value: "-c"}}, "", ErrOptions},
@@ -257,7 +266,7 @@ func TestStartupParametersAreCheckedBeforeTheyReachSQL(t *testing.T) {
 		{[]wire.Param{{Name: "a", Value: strings.Repeat("b", MaxValueBytes+1)}}, "", ErrParameterValue},
 		{[]wire.Param{{Name: "Log_Connections", Value: "on"}}, "", ErrNotSettable},
 		{[]wire.Param{{Name: "server_version", Value: "9"}}, "", ErrNotSettable},
-		{[]wire.Param{{Name: "options", Value: strings.Repeat("-cx=y ", 2) + strings.Repeat(" --a", 2)}}, "", ErrOptions},
+		{[]wire.Param{{Name: "options", Value: "-cx=y --a"}}, "", ErrOptions},
 	} {
 		s, err := FromStartup(test.parameters)
 		if !errors.Is(err, test.err) || err == nil && brief(s) != test.want {
@@ -273,7 +282,8 @@ func TestAWelcomeShowsWhatTheClientWillHave(t *testing.T) {
 		{Name: "DateStyle", Value: "ISO, MDY"}, {Name: "TimeZone", Value: "Etc/UTC"}, {Name: "application_name"},
 	}
 	settings, welcome, err := Welcome(reported, []wire.Param{
-		{Name: "client_encoding", Value: "utf-8"}, {Name: "datestyle", Value: "iso"}, {Name: "timezone", Value: "etc/utc"},
+		{Name: "client_encoding", Value: "utf-8"}, {Name: "datestyle", Value: "iso"},
+		{Name: "timezone", Value: "etc/utc"},
 	})
 	if err != nil || settings != Reported(reported) {
 		t.Errorf("what most drivers ask for is not what the server has: %s, %v", brief(settings), err)
@@ -282,7 +292,8 @@ func TestAWelcomeShowsWhatTheClientWillHave(t *testing.T) {
 		t.Errorf("-reported +welcome:\n%s", diff)
 	}
 	settings, welcome, err = Welcome(reported, []wire.Param{
-		{Name: "DateStyle", Value: "German"}, {Name: "application_name", Value: "shop"}, {Name: "app.x", Value: "y"},
+		{Name: "DateStyle", Value: "German"}, {Name: "application_name", Value: "shop"},
+		{Name: "app.x", Value: "y"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -291,8 +302,9 @@ func TestAWelcomeShowsWhatTheClientWillHave(t *testing.T) {
 	if brief(settings) != want {
 		t.Errorf("settings %s", brief(settings))
 	}
-	if welcome[2].Value != "German, DMY" || welcome[4].Value != "shop" || welcome[0].Value != "18.1" || len(welcome) != 5 {
-		t.Errorf("welcome %v", welcome)
+	reported[2].Value, reported[4].Value = "German, DMY", "shop"
+	if diff := cmp.Diff(reported, welcome); diff != "" {
+		t.Errorf("-want +welcome:\n%s", diff)
 	}
 	if _, _, err = Welcome(reported, []wire.Param{{Name: "!", Value: "y"}}); err == nil {
 		t.Error("an invalid parameter is accepted")

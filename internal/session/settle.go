@@ -44,8 +44,8 @@ func (p *pending) clears() bool {
 	})
 }
 
-// libraryPin is the pin for libraries of which it is not known whether they have been loaded. No transaction unloads
-// a library, so it is the command tags that count.
+// libraryPin is the pin for libraries of which it is not known whether they have been loaded. No transaction
+// unloads a library, so it is the command tags that count.
 func (p *pending) libraryPin() PinReasons {
 	some := p.loaded > 0 && p.loaded != p.loads
 	hidden := p.found.Has(Load) && p.found.Has(Do) && !p.failed
@@ -55,8 +55,8 @@ func (p *pending) libraryPin() PinReasons {
 	return 0
 }
 
-// settled applies the changes, if they were committed, and the reports. The two drafts are what the client needs, and
-// what the server connection has.
+// settled applies the changes, if they were committed, and the reports. The two drafts are what the client
+// needs, and what the server connection has.
 func (p *pending) settled(t *Tracker) (client, server draft) {
 	client, server = draft{cloneEntries(t.settings)}, draft{cloneEntries(t.settings)}
 	for _, c := range p.changes {
@@ -106,8 +106,8 @@ func (p *pending) resets(name string) bool {
 	return false
 }
 
-// fromProbe makes the two sets from what the server says. What it has reported is not asked again, libraries cannot be
-// asked for. What the client once had at its startup and the session has no more was reset.
+// fromProbe makes the two sets from what the server says. What it has reported is not asked again, libraries
+// cannot be asked for. What the client once had at its startup and the session has no more was reset.
 func (p *pending) fromProbe(t *Tracker, probe *Probe) (client, server draft) {
 	for _, e := range t.settings.all() {
 		if e.reported || e.form == formLoad {
@@ -143,7 +143,8 @@ func (p *pending) fromProbe(t *Tracker, probe *Probe) (client, server draft) {
 	return client, server
 }
 
-// identityFromProbe takes the session's user and role. That there is no role is remembered only where there was one.
+// identityFromProbe takes the session's user and role. That there is no role is remembered only where there
+// was one.
 func (p *pending) identityFromProbe(t *Tracker, probe *Probe, server *draft) {
 	if probe.SessionUser != probe.LoginUser {
 		server.set(entry{name: sessionAuthorization, text: probe.SessionUser, form: formValue})
@@ -170,8 +171,8 @@ func (t *Tracker) become(client, server draft) Action {
 	return Action{Kind: Changed, Client: c, Server: s}
 }
 
-// spelled are the parameters whose value is known by what the server connection, which was in the state from, has
-// reported while it was made to have the settings. What it did not report is as it was.
+// spelled are the parameters whose value is known by what the server connection, which was in the state from,
+// has reported while it was made to have the settings. What it did not report is as it was.
 func (p *pending) spelled(settings, from *Settings) []entry {
 	var known []entry
 	for _, r := range p.reports {

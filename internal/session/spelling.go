@@ -2,8 +2,9 @@ package session
 
 import "strings"
 
-// spelled is how PostgreSQL would report a value a client asks for, as far as that can be known without asking: drivers
-// read client_encoding and DateStyle from the welcome. reported is what the server has without the client's wish.
+// spelled is how PostgreSQL would report a value a client asks for, as far as that can be known without
+// asking: drivers read client_encoding and DateStyle from the welcome. reported is what the server has
+// without the client's wish.
 func spelled(name, wanted, reported string) string {
 	switch name {
 	case "client_encoding":
@@ -20,8 +21,8 @@ func spelled(name, wanted, reported string) string {
 	return wanted
 }
 
-// spelledDateStyle follows check_datestyle of PostgreSQL's variable.c: style and order in any sequence, each kept as it
-// is when it is not mentioned, except that German brings its own order.
+// spelledDateStyle follows check_datestyle of PostgreSQL's variable.c: style and order in any sequence, each
+// kept as it is when it is not mentioned, except that German brings its own order.
 func spelledDateStyle(wanted, reported string) (string, bool) {
 	style, order, _ := strings.Cut(reported, ", ")
 	ordered := false

@@ -16,8 +16,9 @@ var (
 	ErrOptions        = errors.New("only -c name=value and --name=value are understood")
 )
 
-// FromStartup makes the set of a client's startup parameters: everything but user, database, replication and protocol
-// options (_pq_.…), and what "options" contains. Like PostgreSQL, it lets the named parameters win over "options".
+// FromStartup makes the set of a client's startup parameters: everything but user, database, replication and
+// protocol options (_pq_.…), and what "options" contains. Like PostgreSQL, it lets the named parameters win
+// over "options".
 func FromStartup(parameters []wire.Param) (*Settings, error) {
 	var d draft
 	for _, p := range parameters {
@@ -65,8 +66,8 @@ func (d *draft) startup(p wire.Param) error {
 	return nil
 }
 
-// parseOptions takes the command-line options of the startup parameter "options" apart, as pg_split_opts and the
-// postgres command do: words are separated by white space, a backslash takes the next byte as it is.
+// parseOptions takes the command-line options of the startup parameter "options" apart, as pg_split_opts and
+// the postgres command do: words are separated by white space, a backslash takes the next byte as it is.
 func parseOptions(options string) ([]wire.Param, error) {
 	var found []wire.Param
 	words := splitOptions(options)

@@ -17,8 +17,9 @@ type Action struct {
 	Server *Settings // what the server connection has now
 }
 
-// Tracker follows what one client does to its sessions. The zero value is a client without settings. An idle client
-// costs the size of this struct; there is heap state only while a transaction is doing something to its session.
+// Tracker follows what one client does to its sessions. The zero value is a client without settings. An idle
+// client costs the size of this struct; there is heap state only while a transaction is doing something to
+// its session.
 type Tracker struct {
 	settings *Settings // what the client needs
 	startup  *Settings // what it falls back to when it resets a setting
@@ -28,7 +29,8 @@ type Tracker struct {
 	pins     PinReasons
 }
 
-// concerning is what can make a text interesting for a tracker; with none of it and nothing pending, it is not.
+// concerning is what can make a text interesting for a tracker; with none of it and nothing pending, it is
+// not.
 const concerning = changing | Listen | Unlisten | Temp | Advisory | AdvisoryUnlock | CursorHold |
 	CloseCursor | SQLPrepare | Deallocate | DeallocateAll | Discard | Drop | Unsure
 
@@ -38,18 +40,19 @@ const changing = Setting | SettingHidden | Load | DiscardAll
 // uncertain is what makes it unclear to which transaction a statement belongs.
 const uncertain = control | Do | Call
 
-// Start sets what the client begins with, as Welcome returns it. It is also what the client falls back to when it
-// resets a setting.
+// Start sets what the client begins with, as Welcome returns it. It is also what the client falls back to
+// when it resets a setting.
 func (t *Tracker) Start(settings *Settings) { *t = Tracker{settings: settings, startup: settings} }
 
 // Settings is what a server connection must have before the client's next statement goes to it.
 func (t *Tracker) Settings() *Settings { return t.settings }
 
-// Pins are the reasons for which the client must keep its server connection, as of the end of its last transaction.
+// Pins are the reasons for which the client must keep its server connection, as of the end of its last
+// transaction.
 func (t *Tracker) Pins() PinReasons { return t.pins }
 
-// Observe is called when a statement that will be executed goes to the server: for Query with its text, for Execute
-// with the text that was parsed. The text is not kept.
+// Observe is called when a statement that will be executed goes to the server: for Query with its text, for
+// Execute with the text that was parsed. The text is not kept.
 func (t *Tracker) Observe(found Finding, sql []byte) {
 	if t.texts < 255 {
 		t.texts++
@@ -61,8 +64,8 @@ func (t *Tracker) Observe(found Finding, sql []byte) {
 	t.observe(found, sql)
 }
 
-// CommandTag is called with the tag of CommandComplete. It reports whether all prepared statements of the session are
-// gone.
+// CommandTag is called with the tag of CommandComplete. It reports whether all prepared statements of the
+// session are gone.
 func (t *Tracker) CommandTag(tag []byte) (clearPrepared bool) {
 	if t.pending == nil {
 		return false
@@ -77,7 +80,8 @@ func (t *Tracker) Error() {
 	}
 }
 
-// ParameterStatus is called when the server reports a parameter, in a transaction or while settings are synchronized.
+// ParameterStatus is called when the server reports a parameter, in a transaction or while settings are
+// synchronized.
 func (t *Tracker) ParameterStatus(name, value string) {
 	canonical, ok := canonicalName(name)
 	if !ok || !replayable(canonical) {
@@ -89,8 +93,8 @@ func (t *Tracker) ParameterStatus(name, value string) {
 	t.pending.report(canonical, value)
 }
 
-// Ready is called when ReadyForQuery has arrived, with its status, and whether more of them are to come (the client has
-// sent another Query or Sync already).
+// Ready is called when ReadyForQuery has arrived, with its status, and whether more of them are to come (the
+// client has sent another Query or Sync already).
 func (t *Tracker) Ready(status byte, more bool) Action {
 	const idle = 'I'
 	if t.pending == nil {
@@ -142,16 +146,17 @@ func (t *Tracker) Apply(probe *Probe) Action {
 	return t.become(p.fromProbe(t, probe))
 }
 
-// ProbeFailed is called when the probe could not be sent or was not answered: the client is pinned, and the server is
-// asked again at the end of its next transaction.
+// ProbeFailed is called when the probe could not be sent or was not answered: the client is pinned, and the
+// server is asked again at the end of its next transaction.
 func (t *Tracker) ProbeFailed() {
 	t.takePending()
 	t.pins |= 1 << PinUnknown
 }
 
-// Synced is called when the server connection, which was in the state from, has executed AppendDiff(from, Settings()).
-// It returns what both have now. Values which PostgreSQL spells in its own way (DateStyle ISO is "ISO, MDY") become
-// as it reported them, so that clients which ask for the same in different words share one set.
+// Synced is called when the server connection, which was in the state from, has executed AppendDiff(from,
+// Settings()). It returns what both have now. Values which PostgreSQL spells in its own way (DateStyle ISO is
+// "ISO, MDY") become as it reported them, so that clients which ask for the same in different words share one
+// set.
 func (t *Tracker) Synced(from *Settings) *Settings {
 	d := draft{entries: cloneEntries(t.settings)}
 	startup := draft{entries: cloneEntries(t.startup)}

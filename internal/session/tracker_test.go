@@ -101,7 +101,8 @@ func BenchmarkTracker(b *testing.B) {
 
 func BenchmarkAppendDiff(b *testing.B) {
 	base := Reported([]wire.Param{
-		{Name: "TimeZone", Value: "UTC"}, {Name: "DateStyle", Value: "ISO, MDY"}, {Name: "application_name", Value: "a"},
+		{Name: "TimeZone", Value: "UTC"}, {Name: "DateStyle", Value: "ISO, MDY"},
+		{Name: "application_name", Value: "a"},
 		{Name: "client_encoding", Value: "UTF8"}, {Name: "standard_conforming_strings", Value: "on"},
 	})
 	other, err := base.Reported("application_name", "b")

@@ -33,11 +33,13 @@ var walkPlain = []string{
 	"SET SCHEMA 'public'", "SET statement_timeout = '1h'", "SET statement_timeout = DEFAULT",
 	"SET TIME ZONE 'Europe/Paris'", "SET TIME ZONE -3.5", "SET timezone = 'Asia/Tokyo'", "RESET timezone",
 	"SET TIME ZONE INTERVAL '+02:00' HOUR TO MINUTE", "SET DateStyle = sql, dmy", "RESET datestyle",
-	"SET NAMES 'utf8'", "SET client_encoding = 'latin1'", "SET application_name = 'walk'", "SET xml option document",
+	"SET NAMES 'utf8'", "SET client_encoding = 'latin1'", "SET application_name = 'walk'",
+	"SET xml option document",
 	"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 	"SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE, NOT DEFERRABLE",
 	"SET standard_conforming_strings = off", "RESET standard_conforming_strings",
-	"SET LOCAL app.a = 'local'", "SET LOCAL work_mem = '66MB'", "SET LOCAL timezone = 'UTC'", "SET CONSTRAINTS ALL DEFERRED",
+	"SET LOCAL app.a = 'local'", "SET LOCAL work_mem = '66MB'", "SET LOCAL timezone = 'UTC'",
+	"SET CONSTRAINTS ALL DEFERRED",
 	"SELECT set_config('app.a', 'config', false)", "SELECT set_config('app.b', 'config', true)",
 	"SELECT set_config('work_mem', '67MB', false), set_config('app.c', 'x' || 'y', false)",
 	"SET ROLE trusted_user", "RESET ROLE", "SET ROLE NONE", "SET role = 'trusted_user'",
@@ -49,17 +51,21 @@ var walkPlain = []string{
 
 // walkPins are statements that begin and end pins.
 var walkPins = []string{
-	"LISTEN walk", "UNLISTEN *", "CREATE TEMP TABLE walk_temp (a int)", "DROP TABLE IF EXISTS walk_temp", "DISCARD TEMP",
-	"SELECT pg_advisory_lock(77)", "SELECT pg_advisory_unlock_all()", "DECLARE walk CURSOR WITH HOLD FOR SELECT 1",
+	"LISTEN walk", "UNLISTEN *", "CREATE TEMP TABLE walk_temp (a int)", "DROP TABLE IF EXISTS walk_temp",
+	"DISCARD TEMP",
+	"SELECT pg_advisory_lock(77)", "SELECT pg_advisory_unlock_all()",
+	"DECLARE walk CURSOR WITH HOLD FOR SELECT 1",
 	"CLOSE ALL", "PREPARE walk AS SELECT 1", "DEALLOCATE walk", "DEALLOCATE ALL", "DISCARD ALL",
 	"CREATE TEMP TABLE walk_drop (a int) ON COMMIT DROP", "SELECT 1 AS a INTO TEMP walk_temp",
-	"DO $$ BEGIN CREATE TEMP TABLE walk_do (); END $$", "DROP TABLE IF EXISTS walk_do", "SET search_path = pg_temp",
+	"DO $$ BEGIN CREATE TEMP TABLE walk_do (); END $$", "DROP TABLE IF EXISTS walk_do",
+	"SET search_path = pg_temp",
 	"CREATE TABLE IF NOT EXISTS walk_path (a int)", "DROP TABLE IF EXISTS walk_path", "RESET search_path",
 }
 
 // walkControl are statements that control transactions.
 var walkControl = []string{
-	"BEGIN", "BEGIN", "COMMIT", "COMMIT", "COMMIT", "ROLLBACK", "ROLLBACK", "SAVEPOINT s", "ROLLBACK TO s", "RELEASE s",
+	"BEGIN", "BEGIN", "COMMIT", "COMMIT", "COMMIT", "ROLLBACK", "ROLLBACK", "SAVEPOINT s", "ROLLBACK TO s",
+	"RELEASE s",
 	"COMMIT AND CHAIN", "ROLLBACK AND CHAIN", "START TRANSACTION", "END", "ABORT",
 }
 
@@ -73,10 +79,10 @@ type walker struct {
 	failures int
 }
 
-// TestAnotherServerConnectionIsIndistinguishable is the promise of the package: a client that may leave its server
-// connection finds the same session at another one. A random client runs random transactions on a real PostgreSQL;
-// after each, either the tracker pins it, or the other connection, synchronized, shows the same settings. And the
-// tracker never misses a pin.
+// TestAnotherServerConnectionIsIndistinguishable is the promise of the package: a client that may leave its
+// server connection finds the same session at another one. A random client runs random transactions on a real
+// PostgreSQL; after each, either the tracker pins it, or the other connection, synchronized, shows the same
+// settings. And the tracker never misses a pin.
 func TestAnotherServerConnectionIsIndistinguishable(t *testing.T) {
 	t.Parallel()
 	seed := *walkSeed
@@ -103,7 +109,8 @@ func TestAnotherServerConnectionIsIndistinguishable(t *testing.T) {
 	t.Logf("%d statements failed", w.failures)
 }
 
-// begin lets a new client in, with startup parameters or without. Its server connections have different defaults.
+// begin lets a new client in, with startup parameters or without. Its server connections have different
+// defaults.
 func (w *walker) begin() {
 	if w.here != nil {
 		w.here.close()
@@ -117,7 +124,8 @@ func (w *walker) begin() {
 	var own []wire.Param
 	if w.random.IntN(2) == 0 {
 		own = []wire.Param{
-			{Name: "TimeZone", Value: "Europe/Berlin"}, {Name: "app.a", Value: `start'\up`}, {Name: "DateStyle", Value: "iso, dmy"},
+			{Name: "TimeZone", Value: "Europe/Berlin"}, {Name: "app.a", Value: `start'\up`},
+			{Name: "DateStyle", Value: "iso, dmy"},
 			{Name: "options", Value: `-c work_mem=70MB --search-path=a,\ b`},
 		}
 	}
@@ -139,8 +147,8 @@ func (w *walker) transaction() {
 		if failure != "" {
 			w.failures++
 		}
-		w.log = append(w.log, fmt.Sprintf("%-8v %c  %q  %s", map[bool]string{true: "extended", false: "simple"}[extended],
-			status, texts, failure))
+		protocol := map[bool]string{true: "extended", false: "simple"}[extended]
+		w.log = append(w.log, fmt.Sprintf("%-8s %c  %q  %s", protocol, status, texts, failure))
 	}
 	w.compare()
 }
