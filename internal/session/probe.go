@@ -33,8 +33,8 @@ var ErrProbe = errors.New("unexpected answer to the question for the session's s
 const (
 	probeHead = `SELECT ` +
 		`(SELECT pg_catalog.string_agg(pg_catalog.concat(name,'=',pg_catalog.encode(` +
-		`pg_catalog.convert_to(setting,pg_catalog.getdatabaseencoding()),'hex')),',') FROM pg_catalog.pg_settings ` +
-		`WHERE source OPERATOR(pg_catalog.=) 'session'),` +
+		`pg_catalog.convert_to(setting,pg_catalog.getdatabaseencoding()),'hex')),',') ` +
+		`FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'),` +
 		`pg_catalog.concat_ws(',',NULL`
 	probeTail = `),` +
 		`(SELECT pg_catalog.encode(pg_catalog.convert_to(pg_catalog.pg_get_userbyid(usesysid)::pg_catalog.text,` +
