@@ -98,6 +98,13 @@ func (s *server) release() {
 
 // rest puts a clean server connection where it belongs between clients.
 func (s *server) rest() {
+	if s.dying {
+		if s.place == serverLinked {
+			s.become(serverResetting)
+		}
+		s.leave(nil)
+		return
+	}
 	if s.cancels > 0 {
 		s.become(serverCancelling)
 		return

@@ -30,6 +30,7 @@ type server struct {
 	skipping bool // the batch failed: the server throws away everything up to the next Sync
 	copying  bool // the client is to send COPY data
 	fatal    bool // the server has said why it will close
+	dying    bool // the server has said that it ends the connection, and nobody needs to be told
 	orphan   bool // its client left; what is outstanding is thrown away
 	soiled   bool // the client that left may have left something behind
 	probeDue bool // the transaction that ended may have left something behind
@@ -159,6 +160,7 @@ func (s *server) leave(e *pgerr.Error) {
 		return
 	}
 	c := s.client
+	again := c != nil && s.task == taskReplay && e != nil && e.Row == pgerr.ServerClosed
 	if c != nil {
 		c.unlink()
 	}
@@ -168,7 +170,13 @@ func (s *server) leave(e *pgerr.Error) {
 	was := s.place
 	s.become(serverGone)
 	s.pool.lost(s, was)
-	if c == nil {
+	switch {
+	case c == nil:
+		return
+	case again: // nothing of its request was sent yet
+		c.tracker.SyncFailed()
+		c.become(clientIdle)
+		c.resume()
 		return
 	}
 	if s.fatal || e == nil {

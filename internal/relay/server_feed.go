@@ -209,6 +209,12 @@ func (s *server) failed(f *flow, length int) bool {
 	if length <= errorMax && !whole(f, length) {
 		return false
 	}
+	if s.quietNow() && s.releasable() {
+		// Nobody asked: the server ends the connection, right behind an answer. The client has no part in that.
+		s.dying = true
+		s.pass(f, length, true)
+		return true
+	}
 	b := body(f, length)
 	severity := wire.ErrorFieldValue(b, wire.FieldSeverityPlain)
 	s.fatal = string(severity) == "FATAL" || string(severity) == "PANIC"

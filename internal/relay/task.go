@@ -63,6 +63,10 @@ func (s *server) replay() {
 func (s *server) stepTask(f *flow, t wire.Type, length int) bool {
 	switch t {
 	case wire.ReadyForQuery, wire.ErrorResponse, wire.DataRow:
+		if s.exchange.over {
+			s.dying = t == wire.ErrorResponse // said behind the answer, so about the connection
+			break
+		}
 		if length > taskRowMax {
 			s.wrong(fmt.Sprintf("message %v of %d bytes in answer to usher", t, length))
 			return false
@@ -110,6 +114,10 @@ func (s *server) taskMessage(t wire.Type, b []byte) {
 
 // finish does what follows a task.
 func (s *server) finish() {
+	if s.task == taskReplay && s.dying {
+		s.leave(pgerr.ServerClosed.With())
+		return
+	}
 	x, t := s.exchange, s.task
 	s.unnamed = false // a Query drops it
 	s.exchange, s.task = exchange{}, taskNone
@@ -131,6 +139,7 @@ func (s *server) replayed(x exchange) {
 		return
 	}
 	c.tracker.SyncFailed()
+	s.loop.relay.log.Warn("settings could not be restored", "client", c.id, "server", s.id, "pool", s.pool.name, "error", x.failure)
 	c.unlink()
 	c.become(clientIdle)
 	s.become(serverResetting)
