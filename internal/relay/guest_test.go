@@ -37,15 +37,17 @@ func bind(portal, statement string) []byte {
 func execute(portal string) []byte {
 	return wire.AppendBody(nil, wire.Execute, append([]byte(portal), 0, 0, 0, 0, 0))
 }
-func describe(kind byte, name string) []byte { return wire.AppendTarget(nil, wire.Describe, kind, name) }
-func closing(kind byte, name string) []byte  { return wire.AppendTarget(nil, wire.Close, kind, name) }
-func copyData(text string) []byte            { return wire.AppendBody(nil, wire.CopyData, []byte(text)) }
-func empty(t wire.Type) []byte               { return wire.AppendEmpty(nil, t) }
-func sync_() []byte                          { return empty(wire.Sync) }
+func describe(kind byte, name string) []byte {
+	return wire.AppendTarget(nil, wire.Describe, kind, name)
+}
+func closing(kind byte, name string) []byte { return wire.AppendTarget(nil, wire.Close, kind, name) }
+func copyData(text string) []byte           { return wire.AppendBody(nil, wire.CopyData, []byte(text)) }
+func empty(t wire.Type) []byte              { return wire.AppendEmpty(nil, t) }
+func endBatch() []byte                      { return empty(wire.Sync) }
 
 // batch is Bind, Describe of the portal, Execute and Sync of a statement.
 func batch(statement string) []byte {
-	return join(bind("", statement), describe(wire.KindPortal, ""), execute(""), sync_())
+	return join(bind("", statement), describe(wire.KindPortal, ""), execute(""), endBatch())
 }
 
 func join(messages ...[]byte) []byte {
@@ -232,3 +234,6 @@ func (g *guest) onLoop(f func(c *client)) {
 
 // number reads a big-endian number.
 func number(b []byte) int { return int(binary.BigEndian.Uint32(b)) }
+
+// call is a FunctionCall.
+func call() []byte { return wire.AppendBody(nil, wire.FunctionCall, make([]byte, 10)) }

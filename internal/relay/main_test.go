@@ -23,8 +23,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// descriptors is how many this process has open; 0 where the system does not tell. The runtime's own poller is
-// opened before they are counted for the first time.
+// descriptors is how many this process has open; 0 where the system does not tell. The runtime's own poller
+// is opened before they are counted for the first time.
 func descriptors() int {
 	if r, w, err := os.Pipe(); err == nil {
 		_, _ = r.Close(), w.Close()
