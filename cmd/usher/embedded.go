@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -65,8 +66,21 @@ func serveEmbedded(ctx context.Context, out, errs io.Writer) (err error) {
 		case <-ctx.Done():
 		}
 	}()
-	return run(ctx, s)
+	go func() {
+		select {
+		case <-postgres.Exited():
+			cancel(errPostgresEnded)
+		case <-ctx.Done():
+		}
+	}()
+	err = run(ctx, s)
+	if cause := context.Cause(ctx); err == nil && errors.Is(cause, errPostgresEnded) {
+		err = fmt.Errorf("%w; its log ends with:\n%s", cause, postgres.LogTail())
+	}
+	return err
 }
+
+var errPostgresEnded = errors.New("the private PostgreSQL has ended")
 
 func isFree(address string) error {
 	l, err := net.Listen("tcp", address)

@@ -26,7 +26,7 @@ Without a configuration, usher serve starts a private PostgreSQL in ./.usher and
 	root.SetVersionTemplate("usher {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return misused(c, err) })
 	root.AddCommand(serveCommand(), checkCommand(), versionCommand())
-	for _, c := range root.Commands() {
+	for _, c := range append(root.Commands(), root) {
 		check := c.Args
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
@@ -39,7 +39,7 @@ Without a configuration, usher serve starts a private PostgreSQL in ./.usher and
 }
 
 func misused(c *cobra.Command, err error) error {
-	return misuse{fmt.Errorf("%w\nSee %s --help", err, c.CommandPath())}
+	return misuse{fmt.Errorf("%w\nsee %s --help", err, c.CommandPath())}
 }
 
 func checkCommand() *cobra.Command {
@@ -48,7 +48,7 @@ func checkCommand() *cobra.Command {
 		Short: "Check a configuration file",
 		Long: `Check a configuration file, and that the files it names can be used. Nothing is printed when
 all is right.`,
-		Args:  cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, err := config.Load(args[0])
 			if err != nil {

@@ -36,7 +36,9 @@ Signals: HUP reads the configuration again; TERM ends usher when all clients hav
 transactions have ended, a second one of these or QUIT at once; USR1 pauses, USR2 resumes.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			debug.SetGCPercent(garbageRatio)
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(garbageRatio)
+			}
 			if path == "" {
 				return serveEmbedded(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 			}
@@ -87,8 +89,8 @@ func run(ctx context.Context, s *server.Server) error {
 // explain adds what to do about an error that people meet often.
 func explain(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w\nAnother program listens there, perhaps another usher. "+
-			"Stop it, or choose another address.", err)
+		return fmt.Errorf("%w\nanother program listens there, perhaps another usher: stop it, "+
+			"or choose another address", err)
 	}
 	return err
 }
