@@ -52,12 +52,14 @@ func (c Change) entry() entry {
 	panic("bug: this change leaves no entry")
 }
 
-// scalars are settings of PostgreSQL whose value is one string that set_config takes as SET does, although
-// their names have no dot. Others might be lists that quote their elements, as search_path is.
+// scalars are settings of PostgreSQL whose value is one string that SET takes as set_config does. Others might be
+// lists whose elements SET quotes, as search_path is. Custom settings cannot be such lists.
 var scalars = map[string]struct{}{
 	role: {}, sessionAuthorization: {}, "timezone": {}, "client_encoding": {}, "xmloption": {}, "datestyle": {},
 	"intervalstyle": {}, "application_name": {}, "default_transaction_isolation": {},
 	"default_transaction_read_only": {}, "default_transaction_deferrable": {},
+	"standard_conforming_strings": {}, "bytea_output": {}, "extra_float_digits": {}, "statement_timeout": {},
+	"lock_timeout": {}, "idle_in_transaction_session_timeout": {}, "scram_iterations": {},
 }
 
 func isScalar(name string) bool {

@@ -184,17 +184,20 @@ func TestDiffResetsTheIdentityFirstAndSetsItLast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const bob = `SELECT pg_catalog.set_config('role','bob',false)`
+	const bob = `SET "role" = 'bob'`
 	for _, test := range []struct {
 		from, to *Settings
 		want     string
 	}{
 		{nil, nil, ""},
 		{base, base, ""},
-		{base, paris, `SELECT pg_catalog.set_config('timezone','Europe/Paris',false)`},
+		{base, paris, `SET "timezone" = 'Europe/Paris'`},
 		{nil, with(t, nil, "SET work_mem = '1MB'", "SET app.x = 'y'", "SET app.z = 'z'"),
-			`SET "work_mem" = '1MB';SELECT pg_catalog.set_config('app.x','y',false),` +
-				`pg_catalog.set_config('app.z','z',false)`},
+			`SET "work_mem" = '1MB';SET "app"."x" = 'y';SET "app"."z" = 'z'`},
+		{with(t, nil, "SET app.x = 'y'"), with(t, nil, "SET app.x = 'it''s'",
+			"SELECT set_config('search_path', 'a, b', false)", "SELECT set_config('work_mem', '1MB', false)"),
+			`SET "app"."x" = 'it''s';SELECT pg_catalog.set_config('search_path','a, b',false),` +
+				`pg_catalog.set_config('work_mem','1MB',false)`},
 		{with(t, nil, "SET work_mem = '1MB'", "SET app.x = 'y'"), with(t, nil, "SET app.x = 'y'"),
 			`RESET "work_mem"`},
 		{with(t, nil, "SET ROLE bob"), nil, `RESET "role"`},
@@ -204,7 +207,7 @@ func TestDiffResetsTheIdentityFirstAndSetsItLast(t *testing.T) {
 		{with(t, nil, "SET SESSION AUTHORIZATION a", "SET ROLE b"),
 			with(t, nil, "SET SESSION AUTHORIZATION c", "SET ROLE bob"),
 			`RESET "session_authorization";RESET "role";` +
-				`SELECT pg_catalog.set_config('session_authorization','c',false);` + bob},
+				`SET "session_authorization" = 'c';` + bob},
 		{nil, with(t, nil, "SET statement_timeout = 1", "SET ROLE bob", "SET x = 1", "LOAD 'lib'"),
 			`LOAD 'lib';SET "x" = 1;` + bob + `;SET "statement_timeout" = 1`},
 		{with(t, nil, "SET statement_timeout = 1", "SET a = 1"), nil, `RESET "statement_timeout";RESET "a"`},
