@@ -88,8 +88,8 @@ func (d *differ) texts(wanted func(string) bool) {
 	}
 }
 
-// values makes the entries that are values: by SET where a string means the same to it, the others in one SELECT,
-// because set_config takes a list as PostgreSQL shows it. A SET costs the server half of what a SELECT does.
+// values makes the entries that are values: by SET where a string means the same to it, the others in one
+// SELECT, because set_config takes a list as PostgreSQL shows it. A SET costs the server half of a SELECT.
 func (d *differ) values(wanted func(string) bool) {
 	for _, e := range d.to.all() {
 		if e.form == formValue && isScalar(e.name) && wanted(e.name) && !e.isIn(d.from) {
