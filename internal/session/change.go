@@ -53,7 +53,7 @@ func (c Change) entry() entry {
 }
 
 // scalars are settings of PostgreSQL whose value is one string that SET takes as set_config does. Others might
-// be lists whose elements SET quotes, as search_path is. Custom settings cannot be such lists.
+// be lists whose elements SET quotes, like those of search_path. Custom settings cannot be such lists.
 var scalars = map[string]struct{}{
 	role: {}, sessionAuthorization: {}, "timezone": {}, "client_encoding": {}, "xmloption": {}, "datestyle": {},
 	"intervalstyle": {}, "application_name": {}, "default_transaction_isolation": {},
