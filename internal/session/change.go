@@ -52,8 +52,8 @@ func (c Change) entry() entry {
 	panic("bug: this change leaves no entry")
 }
 
-// scalars are settings of PostgreSQL whose value is one string that SET takes as set_config does. Others might
-// be lists whose elements SET quotes, like those of search_path. Custom settings cannot be such lists.
+// scalars are settings of PostgreSQL whose value is one string that SET takes as set_config does. Others
+// might be lists whose elements SET quotes, like those of search_path. Custom settings cannot be such lists.
 var scalars = map[string]struct{}{
 	role: {}, sessionAuthorization: {}, "timezone": {}, "client_encoding": {}, "xmloption": {}, "datestyle": {},
 	"intervalstyle": {}, "application_name": {}, "default_transaction_isolation": {},
