@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -10,6 +11,9 @@ import (
 
 // TestMain holds that nothing is left when all tests have ended: no goroutine, no descriptor.
 func TestMain(m *testing.M) {
+	// A loop waits its first 2 ms for events without telling Go's scheduler (reactor.poller.wait): many loops in
+	// one process would keep the clients and servers of the tests from a processor.
+	runtime.GOMAXPROCS(64)
 	before := descriptors()
 	code := m.Run()
 	if err := goleak.Find(); err != nil && code == 0 {

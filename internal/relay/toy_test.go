@@ -25,8 +25,8 @@ type toy struct {
 	hold chan struct{}
 	// release lets every SELECT wait go on.
 	release chan struct{}
-	// pieces, when set, says where in a session's output a write ends and the next begins.
-	pieces func(session int) int
+	// split is where in a session's output a write ends and the next begins.
+	split int
 	// deaf makes sessions that are opened read nothing until it is closed.
 	deaf chan struct{}
 	// before, when set, is called before a statement is executed.
@@ -42,7 +42,7 @@ func reported() []wire.Param {
 	}
 }
 
-func newToy() *toy { return &toy{release: make(chan struct{})} }
+func newToy(split int) *toy { return &toy{release: make(chan struct{}), split: split} }
 
 // open begins a session.
 func (y *toy) open(conn net.Conn) *toySession {
@@ -51,13 +51,10 @@ func (y *toy) open(conn net.Conn) *toySession {
 	s := &toySession{
 		toy: y, conn: conn, number: len(y.sessions) + 1, cancelled: make(chan struct{}, 1),
 		status: wire.StatusIdle, statements: map[string]string{}, portals: map[string]string{},
-		settings: map[string]string{}, made: map[string]bool{}, channels: map[string]bool{}, split: -1,
+		settings: map[string]string{}, made: map[string]bool{}, channels: map[string]bool{},
 	}
 	for _, p := range reported() {
 		s.settings[p.Name] = p.Value
-	}
-	if y.pieces != nil {
-		s.split = y.pieces(s.number)
 	}
 	y.sessions = append(y.sessions, s)
 	y.alive++
@@ -145,7 +142,6 @@ type toySession struct {
 	in      bytes.Buffer // all that was received, under toy.mutex
 	out     []byte       // not yet sent
 	written int          // bytes sent
-	split   int          // where a write is to end
 
 	status     byte
 	skipping   bool
@@ -243,8 +239,8 @@ func (s *toySession) Read(p []byte) (int, error) {
 func (s *toySession) flush() error {
 	for len(s.out) > 0 {
 		piece := s.out
-		if s.split > s.written && s.split < s.written+len(piece) {
-			piece = piece[:s.split-s.written]
+		if cut := s.toy.split - s.written; cut > 0 && cut < len(piece) {
+			piece = piece[:cut]
 		}
 		n, err := s.conn.Write(piece)
 		s.written += n

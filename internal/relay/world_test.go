@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -22,16 +23,17 @@ import (
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
 
-// world is a relay that runs, one pool of it, and the scripted server behind.
+// world is a relay that runs, a pool of it, and the scripted server behind.
 type world struct {
 	*Relay
 	t      testing.TB
 	pool   *Pool
-	toy    *toy
+	toy    *toy // behind the pool
 	log    *lockedBuffer
 	guests []*guest
 	ended  chan error // gets what Run returned
 	stop   context.CancelFunc
+	over   bool // finish has been called
 
 	// refuse is why the dialer fails, nil when it does not; gate lets an attempt to dial begin.
 	dialling sync.Mutex // guards refuse
@@ -45,6 +47,8 @@ type plan struct {
 	limits Limits
 	rules  Rules
 	gate   chan struct{} // nil: the dialer waits for nothing
+
+	serverCut int // where in its output a server connection's write ends and the next begins; 0: nowhere
 }
 
 // one is a plan of one loop and one server connection.
@@ -76,15 +80,27 @@ func (p *plan) start(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{Relay: r, t: t, toy: newToy(), log: log, ended: make(chan error, 1), gate: p.gate}
-	rules := p.rules
-	rules.Dial = w.dial
-	w.pool = r.AddPool("shop", "app", rules, nil)
+	w := &world{Relay: r, t: t, log: log, ended: make(chan error, 1)}
+	w.addPool(p)
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
 	go func() { w.ended <- r.Run(ctx) }()
-	t.Cleanup(w.finish)
+	t.Cleanup(func() { w.finish(); w.endRun() })
 	return w
+}
+
+// again is another pool, with a server of its own, of a relay that runs already. Its user calls leave.
+func (w *world) again(p *plan) *world {
+	other := &world{Relay: w.Relay, t: w.t, log: w.log}
+	other.addPool(p)
+	return other
+}
+
+func (w *world) addPool(p *plan) {
+	w.toy, w.gate = newToy(p.serverCut), p.gate
+	rules := p.rules
+	rules.Dial = w.dial
+	w.pool = w.AddPool("shop", "app", rules, nil)
 }
 
 // lockedBuffer is the log, which is shown when the test has failed.
@@ -156,6 +172,12 @@ func socketPair() (a, b net.Conn, err error) {
 // eventually polls until done reports true.
 func (w *world) eventually(what string, done func() bool) {
 	w.t.Helper()
+	for range 100 {
+		if done() {
+			return
+		}
+		runtime.Gosched()
+	}
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
 	timeout := time.After(patience)
@@ -236,17 +258,20 @@ func (w *world) rest() {
 	})
 }
 
-// finish ends the world and holds that nothing of it is left.
+// finish ends the pool and the server and holds that nothing of them is left. It may be called twice.
 func (w *world) finish() {
 	t := w.t
 	t.Helper()
+	if w.over {
+		return
+	}
+	w.over = true
 	defer func() {
 		if t.Failed() {
 			t.Log("\n" + w.log.String())
 		}
 	}()
 	defer w.toy.stop()
-	defer w.endRun()
 	for _, g := range w.guests {
 		_ = g.conn.Close()
 	}
@@ -262,17 +287,32 @@ func (w *world) finish() {
 		stat := w.pool.Stat()
 		return stat.Open+stat.Closing == 0 && w.toy.living() == 0
 	})
-	w.onLoops(func(l *loop) {
-		if len(l.slots.free) != len(l.slots.slots) {
-			t.Errorf("loop %d: %d slots of %d are free", l.index, len(l.slots.free), len(l.slots.slots))
-		}
-	})
-	if n := w.statements.Len(); n != 0 {
-		t.Errorf("%d prepared statements are held by nobody", n)
-	}
 }
 
+// leave ends the pool and the server without looking at what is left: the end of the relay does.
+func (w *world) leave() {
+	w.t.Helper()
+	w.pool.Remove(context.Background(), pgerr.PoolGone)
+	for _, g := range w.guests {
+		_ = g.conn.Close()
+	}
+	w.eventually("the server connections are closed", func() bool { return w.toy.living() == 0 })
+	w.toy.stop()
+}
+
+// endRun ends the relay and holds that nothing of it is left.
 func (w *world) endRun() {
+	if !w.t.Failed() {
+		w.rest()
+		w.onLoops(func(l *loop) {
+			if len(l.slots.free) != len(l.slots.slots) {
+				w.t.Errorf("loop %d: %d slots of %d are free", l.index, len(l.slots.free), len(l.slots.slots))
+			}
+		})
+		if n := w.statements.Len(); n != 0 {
+			w.t.Errorf("%d prepared statements are held by nobody", n)
+		}
+	}
 	w.stop()
 	select {
 	case err := <-w.ended:
