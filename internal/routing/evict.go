@@ -13,6 +13,27 @@ const (
 	failingFor = 10 * time.Second
 )
 
+// Abandon takes out a pool that was made on demand for a client who could not be seated, because its database does
+// not exist, say: otherwise it would go on trying to reach its server, and there are as many names as a client can
+// think of. It does nothing, and reports false, if the pool is of use to somebody or ever was.
+func (t *Table) Abandon(r *Route) bool {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if r.gone || !r.key.onDemand(t.settings.Config) || r.entering > 0 || r.Pool.Seated() > 0 ||
+		r.Pool.Reported() != nil {
+		return false
+	}
+	t.takeOutLocked(r)
+	return true
+}
+
+// takeOutLocked takes out a pool that was made on demand.
+func (t *Table) takeOutLocked(r *Route) {
+	r.gone = true
+	delete(t.byKey, r.key)
+	t.made--
+}
+
 // Evict takes out the pools made on demand that nobody has used for a while, and returns them.
 func (t *Table) Evict(now time.Duration) []*Route {
 	t.mutex.Lock()
@@ -36,9 +57,7 @@ func (t *Table) Evict(now time.Duration) []*Route {
 		if now-r.unused < patience {
 			continue
 		}
-		r.gone = true
-		delete(t.byKey, key)
-		t.made--
+		t.takeOutLocked(r)
 		gone = append(gone, r)
 	}
 	return gone

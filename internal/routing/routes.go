@@ -17,7 +17,7 @@ import (
 )
 
 // maxMade bounds the pools made on demand, for users who log in to the server as themselves and for databases
-// that the fallback pool serves: some 100 kB each, mostly histograms.
+// that the fallback pool serves: some 50 kB each, mostly histograms.
 const maxMade = 1000
 
 // routeKey names a pool. user is empty where the configuration says who logs in to the server: all clients
@@ -134,7 +134,7 @@ func (t *Table) makeLocked(key routeKey) *Route {
 		t.made++
 	}
 	if t.paused(key.database) {
-		pauseAtOnce(r.Pool)
+		r.PauseAtOnce()
 	}
 	return r
 }
@@ -202,9 +202,9 @@ func Limit(b *engine.Budget) int {
 	return 0
 }
 
-// pauseAtOnce pauses a pool without waiting for what runs.
-func pauseAtOnce(p *relay.Pool) {
+// PauseAtOnce pauses the pool without waiting for what runs.
+func (r *Route) PauseAtOnce() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = p.Pause(ctx)
+	_ = r.Pool.Pause(ctx) // the error says that something runs
 }

@@ -167,3 +167,33 @@ func TestPoolsOfOneDatabaseServerShareItsBudget(t *testing.T) {
 		t.Errorf("after a reload (-want +got):\n%s", diff)
 	}
 }
+
+// TestPoolsOfNobodyAreAbandoned: a client whose database does not exist leaves no pool behind.
+func TestPoolsOfNobodyAreAbandoned(t *testing.T) {
+	t.Parallel()
+	table := newTestTable(t, poolsOfAllKinds)
+	first, err := table.Enter("elsewhere", "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := table.Enter("elsewhere", "ada")
+	if err != nil || second != first {
+		t.Fatal(second, err)
+	}
+	table.Leave(first)
+	if table.Abandon(first) {
+		t.Error("a pool was abandoned under a client on its way")
+	}
+	table.Leave(second)
+	if !table.Abandon(second) || table.Abandon(second) {
+		t.Error("a pool is not abandoned once")
+	}
+	named, err := table.Enter("forced", "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table.Leave(named)
+	if table.Abandon(named) || len(table.Of("")) != 1 {
+		t.Error("a pool of the configuration was abandoned")
+	}
+}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -32,16 +33,63 @@ func (s *Server) each(database string, act func(*relay.Pool) error) error {
 	return group.Wait()
 }
 
+// inTurn carries out an order that another one must not overtake on its way to the pools.
+func (s *Server) inTurn(ctx context.Context, give func() error) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-s.turn }()
+	return give()
+}
+
+// pauseStep is how often a PAUSE looks whether what it waits for has happened.
+const pauseStep = 10 * time.Millisecond
+
 // Pause holds what begins, of one database or of all, and returns when what runs has finished.
 func (s *Server) Pause(ctx context.Context, database string) error {
 	if err := s.known(database); err != nil {
 		return err
 	}
+	if err := s.inTurn(ctx, func() error { return s.pause(database) }); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(pauseStep)
+	defer ticker.Stop()
+	for s.orders.paused(database) {
+		if s.open(database) == 0 {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return errResumed
+}
+
+var errResumed = status.Refuse(status.WrongState, "resumed before everything was paused")
+
+func (s *Server) pause(database string) error {
 	if err := s.orders.pause(database); err != nil {
 		return err
 	}
 	s.log.Info("paused", "database", database)
-	return s.each(database, func(p *relay.Pool) error { return p.Pause(ctx) })
+	for _, r := range s.routes.Of(database) {
+		r.PauseAtOnce()
+	}
+	return nil
+}
+
+// open is how many server connections the pools of a database, or all, have open.
+func (s *Server) open(database string) int {
+	n := 0
+	for _, r := range s.routes.Of(database) {
+		n += r.Pool.Stat().Open
+	}
+	return n
 }
 
 // Resume ends Pause, Kill and Suspend.
@@ -49,6 +97,10 @@ func (s *Server) Resume(ctx context.Context, database string) error {
 	if err := s.known(database); err != nil {
 		return err
 	}
+	return s.inTurn(ctx, func() error { return s.resume(ctx, database) })
+}
+
+func (s *Server) resume(ctx context.Context, database string) error {
 	wasSuspended, err := s.orders.resume(database)
 	if err != nil {
 		return err
@@ -57,10 +109,12 @@ func (s *Server) Resume(ctx context.Context, database string) error {
 	if wasSuspended {
 		s.relay.Unsuspend(ctx)
 	}
-	return s.each(database, func(p *relay.Pool) error {
-		p.Resume()
-		return nil
-	})
+	for _, r := range s.routes.Of(database) {
+		r.Pool.Resume()
+	}
+	// The loops do it by and by. When they have answered they have done it, and a PAUSE that follows is not undone.
+	s.relay.Loops(ctx)
+	return nil
 }
 
 // Disable refuses new clients of a database.
@@ -94,11 +148,13 @@ func (s *Server) Kill(ctx context.Context, database string) error {
 	if err := s.known(database); err != nil {
 		return err
 	}
-	if err := s.orders.pause(database); err != nil {
-		return err
-	}
-	s.log.Info("killed", "database", database)
-	return s.each(database, func(p *relay.Pool) error { return p.Kill(ctx) })
+	return s.inTurn(ctx, func() error {
+		if err := s.orders.pause(database); err != nil {
+			return err
+		}
+		s.log.Info("killed", "database", database)
+		return s.each(database, func(p *relay.Pool) error { return p.Kill(ctx) })
+	})
 }
 
 // WaitClose returns when the server connections that Reconnect has marked are closed.
@@ -119,9 +175,11 @@ func (s *Server) KillClient(ctx context.Context, id uint64) error {
 
 // Suspend stops reading from all clients and servers, and returns when everything that had been read is sent.
 func (s *Server) Suspend(ctx context.Context) error {
-	if err := s.orders.suspend(); err != nil {
-		return err
-	}
-	s.log.Info("suspended")
-	return s.relay.Suspend(ctx)
+	return s.inTurn(ctx, func() error {
+		if err := s.orders.suspend(); err != nil {
+			return err
+		}
+		s.log.Info("suspended")
+		return s.relay.Suspend(ctx)
+	})
 }

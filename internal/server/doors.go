@@ -57,7 +57,7 @@ func takeDown(doors []*door) {
 
 // letIn opens doors: clients come in by them. It does nothing when no client is to come in any more.
 func (s *Server) letIn(doors []*door) {
-	if !s.open(doors) {
+	if !s.add(doors) {
 		takeDown(doors)
 		return
 	}
@@ -66,7 +66,7 @@ func (s *Server) letIn(doors []*door) {
 	}
 }
 
-func (s *Server) open(doors []*door) bool {
+func (s *Server) add(doors []*door) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.shut {

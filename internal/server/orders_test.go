@@ -64,12 +64,13 @@ var orderSteps = map[string][]orderStep{
 		{"for clients", ending(status.ShutdownWaitForClients), nil, status.ShuttingDown, "a"},
 		{"again", ending(status.ShutdownWaitForClients), status.ErrShuttingDown, status.ShuttingDown, "a"},
 		{"pause", pausing(""), status.ErrShuttingDown, status.ShuttingDown, "a"},
-		{"resume", resuming(""), status.ErrShuttingDown, status.ShuttingDown, "a"},
 		{"suspend", (*orders).suspend, status.ErrShuttingDown, status.ShuttingDown, "a"},
-		{"for servers", ending(status.ShutdownWaitForServers), nil, status.ShuttingDown, "a"},
-		{"slower", ending(status.ShutdownWaitForClients), status.ErrShuttingDown, status.ShuttingDown, "a"},
-		{"at once", ending(status.ShutdownImmediate), nil, status.ShuttingDown, "a"},
-		{"at once again", ending(status.ShutdownImmediate), nil, status.ShuttingDown, "a"},
+		{"let those who are held go", resuming("a"), nil, status.ShuttingDown, ""},
+		{"for servers", ending(status.ShutdownWaitForServers), nil, status.ShuttingDown, ""},
+		{"resume", resuming(""), status.ErrShuttingDown, status.ShuttingDown, ""},
+		{"slower", ending(status.ShutdownWaitForClients), status.ErrShuttingDown, status.ShuttingDown, ""},
+		{"at once", ending(status.ShutdownImmediate), nil, status.ShuttingDown, ""},
+		{"at once again", ending(status.ShutdownImmediate), nil, status.ShuttingDown, ""},
 	},
 }
 

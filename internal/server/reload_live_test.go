@@ -130,4 +130,3 @@ func TestKeysOfALoginOpenServerConnections(t *testing.T) {
 func quoted(value string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
 }
-

@@ -39,8 +39,12 @@ func (s *Server) seat(ctx context.Context, c *login.Client) error {
 		return err
 	}
 	err = s.seatAt(ctx, r, c, wanted)
-	if gone := s.routes.Leave(r); gone && err == nil {
+	gone := s.routes.Leave(r)
+	switch {
+	case err == nil && gone:
 		r.Pool.Remove(ctx, pgerr.PoolGone) // it was not among the clients when the others were told
+	case err != nil && s.routes.Abandon(r):
+		r.Pool.Remove(ctx, pgerr.PoolGone)
 	}
 	return err
 }

@@ -41,6 +41,9 @@ func TestServing(t *testing.T) {
 		expect("SHOW work_mem", "9MB")
 	l.connect("postgres", "usher").expect("SHOW STATE", "active")
 	checkSnapshot(t, l)
+	if left := l.routes.Of("no_such_database"); len(left) > 0 {
+		t.Errorf("a database that does not exist has %d pools", len(left))
+	}
 }
 
 func checkSnapshot(t *testing.T, l *live) {
@@ -205,4 +208,3 @@ func TestConsoleCommandsCanBeCanceled(t *testing.T) {
 	busy.expect("SELECT 'undisturbed'", "undisturbed")
 	busy.expect("COMMIT; SELECT 1", "1")
 }
-

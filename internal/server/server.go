@@ -49,6 +49,7 @@ type Server struct {
 
 	settings atomic.Pointer[routing.Settings]
 	wish     chan struct{} // gets a value when a shutdown has been ordered
+	turn     chan struct{} // holds a value while an order is on its way to the pools
 
 	// reloading lets one reload run at a time. It reads files under it, which is why nobody else waits for it.
 	reloading sync.Mutex
@@ -70,7 +71,8 @@ func New(options Options) (*Server, error) {
 	}
 	s := &Server{
 		options: options, log: options.Log, started: time.Now(),
-		ready: make(chan struct{}), wish: make(chan struct{}, 1), orders: newOrders(),
+		ready: make(chan struct{}), wish: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		orders: newOrders(),
 	}
 	s.settings.Store(loaded)
 	s.relay, err = relay.New(relay.Config{

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/usher-pg/usher/internal/status"
@@ -48,28 +47,10 @@ func (s *Server) drain(ctx, data context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(data, cancel)()
-	var emptied <-chan struct{}
 	ticker := time.NewTicker(drainStep)
 	defer ticker.Stop()
-	for ctx.Err() == nil {
-		switch s.orders.ending() {
-		case status.ShutdownImmediate:
-			return
-		case status.ShutdownWaitForServers:
-			if emptied == nil {
-				emptied = s.empty(ctx)
-			}
-			if s.relay.EndIdle(ctx) == 0 {
-				return
-			}
-		case status.ShutdownWaitForClients:
-			if s.seated() == 0 {
-				return
-			}
-		}
+	for ctx.Err() == nil && !s.drained(ctx) {
 		select {
-		case <-emptied:
-			return
 		case <-s.wish: // another mode
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -77,20 +58,18 @@ func (s *Server) drain(ctx, data context.Context) {
 	}
 }
 
-// empty pauses every pool. The channel is closed when no server connection of a pool is left.
-func (s *Server) empty(ctx context.Context) <-chan struct{} {
-	done := make(chan struct{})
-	var pools sync.WaitGroup
-	for _, r := range s.routes.Of("") {
-		pools.Go(func() { _ = r.Pool.Pause(ctx) })
-	}
-	go func() {
-		pools.Wait()
-		if ctx.Err() == nil {
-			close(done)
+// drained brings the end nearer, and reports whether nobody has to be waited for.
+func (s *Server) drained(ctx context.Context) bool {
+	switch s.orders.ending() {
+	case status.ShutdownWaitForClients:
+		return s.seated() == 0
+	case status.ShutdownWaitForServers:
+		for _, r := range s.routes.Of("") {
+			r.PauseAtOnce()
 		}
-	}()
-	return done
+		return s.relay.EndIdle(ctx) == 0 || s.open("") == 0
+	}
+	return true
 }
 
 // seated is how many clients there are, the console's not counted.
