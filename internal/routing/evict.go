@@ -13,9 +13,9 @@ const (
 	failingFor = 10 * time.Second
 )
 
-// Abandon takes out a pool that was made on demand for a client who could not be seated, because its database does
-// not exist, say: otherwise it would go on trying to reach its server, and there are as many names as a client can
-// think of. It does nothing, and reports false, if the pool is of use to somebody or ever was.
+// Abandon takes out a pool that was made on demand for a client who could not be seated, because its database
+// does not exist, say: otherwise it would go on trying to reach its server, and there are as many names as a
+// client can think of. It does nothing, and reports false, if the pool is of use to somebody or ever was.
 func (t *Table) Abandon(r *Route) bool {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()

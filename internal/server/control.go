@@ -112,7 +112,8 @@ func (s *Server) resume(ctx context.Context, database string) error {
 	for _, r := range s.routes.Of(database) {
 		r.Pool.Resume()
 	}
-	// The loops do it by and by. When they have answered they have done it, and a PAUSE that follows is not undone.
+	// The loops do it by and by. When they have answered they have done it, and a PAUSE that follows is not
+	// undone.
 	s.relay.Loops(ctx)
 	return nil
 }

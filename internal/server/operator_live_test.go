@@ -17,8 +17,9 @@ import (
 	"github.com/usher-pg/usher/internal/status"
 )
 
-// TestOperatorsDisturbNobody: while clients ask without a pause, an operator reloads other sizes, modes, targets and
-// listeners, pauses, resumes, reconnects, and resizes. Every request is answered, and by the right answer.
+// TestOperatorsDisturbNobody: while clients ask without a pause, an operator reloads other sizes, modes,
+// targets and listeners, pauses, resumes, reconnects, and resizes. Every request is answered, and by the
+// right answer.
 func TestOperatorsDisturbNobody(t *testing.T) {
 	l := start(t, livePools)
 	text, err := os.ReadFile(l.path)

@@ -72,7 +72,7 @@ func (o *orders) resume(database string) (wasSuspended bool, err error) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
 	switch {
-	case o.shutdown != "" && o.shutdown != status.ShutdownWaitForClients: // clients that are held could not leave
+	case o.shutdown != "" && o.shutdown != status.ShutdownWaitForClients: // which held clients hold up
 		return false, status.ErrShuttingDown
 	case database != "" && !o.allPaused && !o.pausedOne[database]:
 		return false, status.PoolNotPaused(database)
