@@ -253,13 +253,15 @@ func TestServersThatComeBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		begin := time.Now()
-		for range 5 {
+		for range 3 {
 			if text, err := askOnce(t, target); err == nil || sqlState(err) == "" {
 				t.Errorf("without a server: answered %q, %v", text, err)
 			}
 		}
-		if took := time.Since(begin); took > calm {
-			t.Errorf("five errors took %v", took)
+		took := time.Since(begin)
+		t.Logf("three errors took %v", took)
+		if took > calm {
+			t.Error("that is too long")
 		}
 		if err := server.Resume(t.Context()); err != nil {
 			t.Fatal(err)

@@ -121,7 +121,7 @@ func TestFullDescriptorTable(t *testing.T) {
 	}
 	var conns []net.Conn
 	var refused int
-	for range 100 {
+	for range 50 {
 		conn, err := net.Dial("tcp", target.address())
 		if err != nil {
 			t.Fatal(err)

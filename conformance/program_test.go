@@ -43,6 +43,7 @@ func (t *target) run(tb testing.TB, p program) outcome {
 	command.Env = append(append(os.Environ(), t.environment()...), p.more...)
 	command.Dir = p.folder
 	command.Stdin = strings.NewReader(p.input)
+	command.WaitDelay = 5 * time.Second
 	var output, problems bytes.Buffer
 	command.Stdout, command.Stderr = &output, &problems
 	err := command.Run()

@@ -68,6 +68,16 @@ func TestSettingsBelongToTheirClient(t *testing.T) {
 type twin struct {
 	actual, expected *session
 	depth            int // 0 outside of a transaction, then 1 + savepoints
+	history          []string
+}
+
+// fatal says what is wrong and how it came about.
+func (w *twin) fatal(t *testing.T, format string, arguments ...any) {
+	t.Helper()
+	const shown = 15
+	t.Logf("the last statements of this client were\n\t%s",
+		strings.Join(w.history[max(0, len(w.history)-shown):], "\n\t"))
+	t.Fatalf(format, arguments...)
 }
 
 // step does one random thing on both.
@@ -117,6 +127,7 @@ func (w *twin) follow() {
 	case 'I':
 		w.depth = 0
 	case 'E':
+		w.history = append(w.history, "ROLLBACK")
 		w.expected.try("ROLLBACK")
 		w.actual.try("ROLLBACK")
 		w.depth = 0
@@ -137,20 +148,21 @@ func quoted(value string) string {
 // both runs SQL on both; they must fail alike.
 func (w *twin) both(t *testing.T, sql string) {
 	t.Helper()
+	w.history = append(w.history, sql)
 	expected, expectedError := w.expected.try(sql)
 	actual, actualError := w.actual.try(sql)
 	if sqlState(expectedError) != sqlState(actualError) || (expectedError == nil) != (actualError == nil) {
-		t.Fatalf("%s: PostgreSQL says %v, the target %v", sql, expectedError, actualError)
+		w.fatal(t, "%s: PostgreSQL says %v, the target %v", sql, expectedError, actualError)
 	}
 	if expected != actual {
-		t.Fatalf("%s: PostgreSQL answers %q, the target %q", sql, expected, actual)
+		w.fatal(t, "%s: PostgreSQL answers %q, the target %q", sql, expected, actual)
 	}
 	if e, a := w.expected.conn.TxStatus(), w.actual.conn.TxStatus(); e != a {
-		t.Fatalf("%s: transaction status %c with PostgreSQL, %c with the target", sql, e, a)
+		w.fatal(t, "%s: transaction status %c with PostgreSQL, %c with the target", sql, e, a)
 	}
 	for _, name := range []string{"application_name", "TimeZone", "DateStyle", "IntervalStyle"} {
 		if e, a := w.expected.conn.ParameterStatus(name), w.actual.conn.ParameterStatus(name); e != a {
-			t.Fatalf("%s: %s was reported as %q by PostgreSQL and as %q by the target", sql, name, e, a)
+			w.fatal(t, "%s: %s was reported as %q by PostgreSQL and as %q by the target", sql, name, e, a)
 		}
 	}
 }
