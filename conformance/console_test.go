@@ -384,7 +384,7 @@ func TestPinsAreShown(t *testing.T) {
 	t.Parallel()
 	o := newOperated(t, standardConfig)
 	client := o.target.simple(t)
-	for _, p := range pins {
+	for _, p := range makePins() {
 		for _, sql := range p.make {
 			client.run(sql)
 		}

@@ -3,6 +3,7 @@
 package conformance
 
 import (
+	"fmt"
 	"testing"
 )
 
@@ -16,37 +17,46 @@ type pin struct {
 	another string   // what the query says without the state: SQLSTATE or answer
 }
 
-var pins = []pin{
-	{
-		"a temporary table", []string{"CREATE TEMP TABLE kept (id int)", "INSERT INTO kept VALUES (1), (2)"},
-		"SELECT count(*) FROM kept", "2", "DROP TABLE kept", undefinedTable,
-	},
-	{
-		"a temporary table made by SELECT INTO", []string{"SELECT 7 AS id INTO TEMP kept"},
-		"SELECT id FROM pg_temp.kept", "7", "DISCARD TEMP", undefinedTable,
-	},
-	{
-		"an advisory lock", []string{"SELECT pg_advisory_lock(77)"},
-		"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 77 AND pid = pg_backend_pid()", "1",
-		"SELECT pg_advisory_unlock(77)", "0",
-	},
-	{
-		"an advisory lock taken if it is free", []string{"BEGIN", "SELECT pg_try_advisory_lock(78)", "COMMIT"},
-		"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 78 AND pid = pg_backend_pid()", "1",
-		"SELECT pg_advisory_unlock_all()", "0",
-	},
-	{
-		"a cursor WITH HOLD", []string{"DECLARE kept CURSOR WITH HOLD FOR SELECT generate_series(1, 1000)"},
-		"MOVE 0 FROM kept; SELECT count(*) FROM pg_cursors WHERE name = 'kept'", "1", "CLOSE kept", "34000",
-	},
-	{
-		"a statement prepared by SQL", []string{"PREPARE kept AS SELECT 'prepared'"},
-		"EXECUTE kept", "prepared", "DEALLOCATE kept", undefinedPrepared,
-	},
-	{
-		"listening", []string{"LISTEN something"},
-		"SELECT count(*) FROM pg_listening_channels()", "1", "UNLISTEN something", "0",
-	},
+// makePins returns one of each kind, with locks that no other test takes.
+func makePins() []pin {
+	key := 1_000_000 + uniqueNumber.Add(2)
+	held := func(key int64) string {
+		return fmt.Sprintf("SELECT count(*) FROM pg_locks "+
+			"WHERE locktype = 'advisory' AND objid = %d AND pid = pg_backend_pid()", key)
+	}
+	return []pin{
+		{
+			"a temporary table", []string{"CREATE TEMP TABLE kept (id int)", "INSERT INTO kept VALUES (1), (2)"},
+			"SELECT count(*) FROM kept", "2", "DROP TABLE kept", undefinedTable,
+		},
+		{
+			"a temporary table made by SELECT INTO", []string{"SELECT 7 AS id INTO TEMP kept"},
+			"SELECT id FROM pg_temp.kept", "7", "DISCARD TEMP", undefinedTable,
+		},
+		{
+			"an advisory lock", []string{fmt.Sprintf("SELECT pg_advisory_lock(%d)", key)},
+			held(key), "1",
+			fmt.Sprintf("SELECT pg_advisory_unlock(%d)", key), "0",
+		},
+		{
+			"an advisory lock taken if it is free",
+			[]string{"BEGIN", fmt.Sprintf("SELECT pg_try_advisory_lock(%d)", key+1), "COMMIT"},
+			held(key + 1), "1",
+			"SELECT pg_advisory_unlock_all()", "0",
+		},
+		{
+			"a cursor WITH HOLD", []string{"DECLARE kept CURSOR WITH HOLD FOR SELECT generate_series(1, 1000)"},
+			"MOVE 0 FROM kept; SELECT count(*) FROM pg_cursors WHERE name = 'kept'", "1", "CLOSE kept", "34000",
+		},
+		{
+			"a statement prepared by SQL", []string{"PREPARE kept AS SELECT 'prepared'"},
+			"EXECUTE kept", "prepared", "DEALLOCATE kept", undefinedPrepared,
+		},
+		{
+			"listening", []string{"LISTEN something"},
+			"SELECT count(*) FROM pg_listening_channels()", "1", "UNLISTEN something", "0",
+		},
+	}
 }
 
 // TestStateThatCannotBeCarriedKeepsItsServerConnection: the state holds over transactions while others are
@@ -54,7 +64,7 @@ var pins = []pin{
 func TestStateThatCannotBeCarriedKeepsItsServerConnection(t *testing.T) {
 	t.Parallel()
 	each(t, "two", func(t *testing.T, target *target) {
-		for _, p := range pins {
+		for _, p := range makePins() {
 			for _, end := range []string{p.gone, "DISCARD ALL"} {
 				t.Run(p.name+" until "+end, func(t *testing.T) {
 					client, other := target.simple(t), target.simple(t)
@@ -105,7 +115,7 @@ func moves(t *testing.T, target *target, client *session) {
 func TestPinnedClientsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	each(t, "one", func(t *testing.T, target *target) {
-		for _, p := range pins {
+		for _, p := range makePins() {
 			t.Run(p.name, func(t *testing.T) {
 				client := target.simple(t)
 				for _, sql := range p.make {
