@@ -24,7 +24,7 @@ run: ## Build and start usher; without a config (ARGS='--config usher.yaml') on 
 
 build: ## Build bin/usher
 	@mkdir -p bin
-	go build -trimpath -o bin/usher ./cmd/usher
+	CGO_ENABLED=0 go build -trimpath -o bin/usher ./cmd/usher
 
 test: ## Install what the tests need and run them all, on a real PostgreSQL
 	@scripts/ensure postgres client node $(if $(RACE),race)

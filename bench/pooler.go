@@ -145,7 +145,7 @@ func (p *pooler) start() error {
 	if p.cmd.SysProcAttr == nil {
 		p.cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	p.cmd.SysProcAttr.Setpgid = true // Ctrl-C is for us; we end it
+	p.cmd.SysProcAttr.Setsid = true // Ctrl-C is for us; and with autogroup scheduling it shares no group with the load
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}

@@ -72,7 +72,8 @@ func Load(path string) (*Script, error) {
 // Parse reads a transcript from its text.
 func Parse(name, text string) (*Script, error) {
 	p := &parser{script: &Script{
-		Name: name, lines: strings.Split(strings.TrimSuffix(text, "\n"), "\n"), skips: map[string]string{}, hides: map[string]bool{},
+		Name: name, lines: strings.Split(strings.TrimSuffix(text, "\n"), "\n"),
+		skips: map[string]string{}, hides: map[string]bool{},
 	}}
 	for number, line := range p.script.lines {
 		if err := p.line(number, strings.TrimSpace(line)); err != nil {

@@ -11,7 +11,7 @@ import (
 const (
 	maxFunctionLines = 70
 	maxFileLines     = 500
-	maxColumns       = 110
+	maxColumns       = 120
 	maxPackageLines  = 2500 // without tests
 )
 
@@ -80,9 +80,7 @@ func over(place, what string, lines, budget int) finding {
 
 // wideFiles are tables whose rows would be harder to read when broken.
 var wideFiles = map[string]string{
-	"internal/pgerr/table.go":        "one error a line, with its text and hint",
-	"internal/console/show_stats.go": "one counter a line, under its four names",
-	"internal/metrics/catalogue.go":  "one metric a line, with its help",
+	"internal/pgerr/table.go": "one error a line, with its text and hint",
 }
 
 func TestLinesFitTheScreen(t *testing.T) {

@@ -50,7 +50,8 @@ var table = []row{
 	// The data path. It never imports the brain, the cluster, the console, metrics, web or config.
 	{"internal/auth", files, []string{"internal/wire", "internal/pgerr"},
 		[]string{"github.com/xdg-go/scram", "github.com/xdg-go/stringprep"}},
-	{"internal/carrier", world, []string{"internal/wire"}, []string{unixModule}},
+	{"internal/socket", world, nil, []string{unixModule}},
+	{"internal/carrier", world, []string{"internal/wire", "internal/socket"}, []string{unixModule}},
 	{"internal/reactor", world, nil, []string{unixModule}},
 	{"internal/session", nothing, []string{"internal/wire"}, nil},
 	{"internal/prepared", nothing, []string{"internal/wire", "internal/session"}, nil},
@@ -60,8 +61,13 @@ var table = []row{
 		[]string{unixModule}},
 	{"internal/relay", world, []string{
 		"pool", "internal/wire", "internal/pgerr", "internal/carrier", "internal/reactor", "internal/session",
-		"internal/prepared", "internal/backend", "internal/login",
+		"internal/prepared", "internal/backend", "internal/login", "internal/socket",
 	}, []string{unixModule}},
+
+	{"internal/routing", world, []string{
+		"pool", "internal/wire", "internal/pgerr", "internal/auth", "internal/login", "internal/backend",
+		"internal/relay", "internal/config",
+	}, nil},
 
 	// One status, and its renderings, which see nothing else of usher.
 	{"internal/status", nothing, []string{"pool"}, nil},
@@ -242,6 +248,7 @@ func TestTheDataPathIsAlone(t *testing.T) {
 	dataPath := []string{
 		"pool", "internal/wire", "internal/pgerr", "internal/carrier", "internal/auth", "internal/reactor",
 		"internal/login", "internal/backend", "internal/relay", "internal/session", "internal/prepared",
+		"internal/socket",
 	}
 	renderings := []string{"internal/console", "internal/metrics", "internal/web"}
 	seen := map[string]bool{}

@@ -6,9 +6,12 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/usher-pg/usher/internal/socket"
 )
 
 // ErrWouldBlock is what Read returns in loop mode when nothing can be read now.
@@ -113,7 +116,7 @@ func (c *Conn) readAccepted(p []byte) (int, error) {
 }
 
 func (c *Conn) readDescriptor(p []byte) (int, error) {
-	n, err := ignoringInterrupts(unix.Read, c.fd, p)
+	n, err := ignoringInterrupts(socket.Receive, c.fd, p)
 	switch {
 	case err == unix.EAGAIN:
 		c.drained = true
@@ -171,7 +174,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 func (c *Conn) send(p []byte) (int, error) {
 	sent := 0
 	for sent < len(p) {
-		n, err := ignoringInterrupts(unix.Write, c.fd, p[sent:])
+		n, err := ignoringInterrupts(socket.Send, c.fd, p[sent:])
 		if err == unix.EAGAIN {
 			break
 		}
@@ -230,11 +233,14 @@ func (c *Conn) opError(op string, err error) error {
 	return fmt.Errorf("%s %v: %w", op, c.remote, err)
 }
 
-func ignoringInterrupts(call func(int, []byte) (int, error), fd int, p []byte) (int, error) {
+func ignoringInterrupts(call func(int, []byte) (int, syscall.Errno), fd int, p []byte) (int, error) {
 	for {
-		n, err := call(fd, p)
-		if err != unix.EINTR {
-			return n, err
+		switch n, errno := call(fd, p); errno {
+		case 0:
+			return n, nil
+		case unix.EINTR:
+		default:
+			return 0, errno
 		}
 	}
 }

@@ -27,7 +27,7 @@ func processRows() []row[Config] {
 func listenRows() []row[Config] {
 	return []row[Config]{
 		{Option{
-			Path: "listen",
+			Path: "listen", Reloadable: true,
 			Doc: "Where clients connect: host:port for TCP, unix:/path for a Unix socket (libpq looks for " +
 				"directory/.s.PGSQL.port), unix:@name for an abstract one. An empty host is every address.",
 			PgBouncer: "listen_addr",
@@ -114,7 +114,9 @@ func consoleRows() []row[Config] {
 	return []row[Config]{
 		{Option{
 			Path: "admin_users", Reloadable: true,
-			Doc:       "Users who may connect to the console, the database pgbouncer, and run every command there.",
+			Doc: "Users who may connect to the console, the database pgbouncer, and run every command there. While " +
+				"neither admin_users nor stats_users names anybody, the user postgres may, from the machine usher runs " +
+				"on (loopback or Unix socket).",
 			PgBouncer: "admin_users",
 		}, func(c *Config) value { return names{&c.AdminUsers, "users"} }},
 		{Option{

@@ -496,6 +496,5 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 // dialer gives a driver a connection that is already there.
 type dialer struct{ conn net.Conn }
 
-func (d dialer) Dial(string, string) (net.Conn, error) { return d.conn, nil }
-
+func (d dialer) Dial(string, string) (net.Conn, error)                       { return d.conn, nil }
 func (d dialer) DialTimeout(string, string, time.Duration) (net.Conn, error) { return d.conn, nil }

@@ -188,7 +188,9 @@ func TestTheHandlerServesOursAndTheProcesss(t *testing.T) {
 func sampleSnapshot() *status.Snapshot {
 	at := time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC)
 	var acquisitions, services pool.Histogram
-	for _, d := range []time.Duration{50 * time.Microsecond, 3 * time.Millisecond, 9 * time.Millisecond, 10 * time.Minute} {
+	for _, d := range []time.Duration{
+		50 * time.Microsecond, 3 * time.Millisecond, 9 * time.Millisecond, 10 * time.Minute,
+	} {
 		acquisitions.Record(d)
 		services.Record(2 * d)
 	}

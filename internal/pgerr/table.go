@@ -20,7 +20,7 @@ var (
 	DatabaseDisabled      = row("57P03", SeverityFatal, slog.LevelInfo, "database %q is disabled", "An operator has disabled it with DISABLE.")
 	InvalidParameter      = row("22023", SeverityFatal, slog.LevelInfo, "invalid startup parameter %q", "")
 	UnsupportedParameter  = row("08P01", SeverityFatal, slog.LevelInfo, "unsupported startup parameter: %s", "")
-	TooManyClients        = row("53300", SeverityFatal, slog.LevelWarn, "too many connections", "The limit is limits.clients in usher's config.")
+	TooManyClients        = row("53300", SeverityFatal, slog.LevelWarn, "too many connections", "The limit is limits.max_clients in usher's config.")
 	NoDescriptors         = row("53300", SeverityFatal, slog.LevelError, "too many open files in usher", "Raise the limit of open files (ulimit -n) of the usher process.")
 	ShuttingDown          = row("57P01", SeverityFatal, slog.LevelInfo, "usher is shutting down", "")
 	ServerLogin           = row("08006", SeverityFatal, slog.LevelError, "the database server cannot be reached", "")
@@ -50,7 +50,7 @@ var (
 	IdleInTransaction  = row("25P03", SeverityFatal, slog.LevelWarn, "idle transaction timeout", "")
 	ClientIdle         = row("57P05", SeverityFatal, slog.LevelInfo, "client idle timeout", "")
 	Killed             = row("57P01", SeverityFatal, slog.LevelInfo, "terminating connection due to administrator command", "")
-	TooLarge           = row("08P01", SeverityFatal, slog.LevelWarn, "message of %s bytes is larger than the limit", "The limit is limits.message in usher's config.")
+	TooLarge           = row("08P01", SeverityFatal, slog.LevelWarn, "message of %s bytes is larger than the limit", "The limit is limits.max_message_size in usher's config.")
 	PoolGone           = row("57P01", SeverityFatal, slog.LevelInfo, "database %q was removed from the config", "")
 
 	// Console.

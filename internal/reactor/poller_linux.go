@@ -66,14 +66,15 @@ func (p *poller) remove(fd int, _ Interest) error {
 	return unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, fd, nil)
 }
 
-// wait waits in two steps. The first, short one is not told to Go's scheduler: under load it is the only one, and the
-// scheduler's monitor thread, which looks after threads that are in a system call, stays asleep (it took 6 to 9 % of the
-// CPU). Only a loop that has nothing to do waits in the second, in which its processor is free for other goroutines and
-// the garbage collector need not wait for it.
+// wait waits in two steps. The first, short one is not told to Go's scheduler: under load it is the only one, and
+// the scheduler's monitor thread, which looks after threads that are in a system call, stays asleep (it took 6 to 9
+// % of the CPU). Only a loop that has nothing to do waits in the second, in which its processor is free for other
+// goroutines and the garbage collector need not wait for it.
 func (p *poller) wait(sleep time.Duration) (int, error) {
 	// Round up, so that the loop does not spin through the last millisecond before something is due.
 	timeout := int((sleep + time.Millisecond - 1) / time.Millisecond)
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events[0])), batch, uintptr(min(timeout, busyWait)), 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll),
+		uintptr(unsafe.Pointer(&p.events[0])), batch, uintptr(min(timeout, busyWait)), 0, 0)
 	if errno == 0 && (n > 0 || timeout <= busyWait) {
 		return int(n), nil
 	}

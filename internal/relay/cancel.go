@@ -8,8 +8,8 @@ import (
 	"github.com/usher-pg/usher/internal/pgerr"
 )
 
-// cancelTimeout bounds how long a cancel request is tried to be delivered when the pool sets no limit; it is PgBouncer's
-// default cancel_wait_timeout.
+// cancelTimeout bounds how long a cancel request is tried to be delivered when the pool sets no limit; it is
+// PgBouncer's default cancel_wait_timeout.
 const cancelTimeout = 10 * time.Second
 
 // Cancel cancels what the client with this key is doing, if there is one and it does something. It returns when the
@@ -98,7 +98,7 @@ func (s *server) cancelOver(err error) {
 	}
 	s.cancelled = nil
 	if err != nil {
-		s.loop.relay.log.Warn("cancel request not delivered", "server", s.id, "pool", s.pool.name, "error", err)
+		s.loop.log.Warn("cancel request not delivered", "server", s.id, "pool", s.pool.name, "error", err)
 	}
 	if s.fd < 0 || s.place != serverCancelling {
 		return

@@ -2,8 +2,9 @@ package relay
 
 import "math/bits"
 
-// Sizes of the buffers that hold what cannot be forwarded at once. A waiting client holds one of the smallest as a rule:
-// a request is short. What a loop reads at once is the scratch size, so nothing unsent is larger in the common case.
+// Sizes of the buffers that hold what cannot be forwarded at once. A waiting client holds one of the smallest as a
+// rule: a request is short. What a loop reads at once is the scratch size, so nothing unsent is larger in the common
+// case.
 const (
 	chunkSmallest = 256
 	chunkLargest  = 128 << 10
@@ -12,8 +13,8 @@ const (
 	chunkKeptByte = 4 << 20
 )
 
-// chunks is a loop's stock of buffers. Idle connections hold none; a buffer goes back as soon as it is empty, so steady
-// load allocates nothing.
+// chunks is a loop's stock of buffers. Idle connections hold none; a buffer goes back as soon as it is empty, so
+// steady load allocates nothing.
 type chunks struct {
 	free [chunkClasses][][]byte
 	kept int // bytes in free

@@ -24,10 +24,8 @@ func (c *client) feed(buf []byte) int {
 	} else {
 		f.discard()
 	}
-	if f.unbound != nil && c.server != nil { // its Bind may come in a later batch
-		parse := f.unbound
-		f.unbound = nil
-		c.keepUnnamed(parse)
+	if c.server != nil {
+		c.keepUnbound(f)
 	}
 	return f.pos
 }
@@ -199,6 +197,7 @@ func (c *client) sync() {
 	if s.copying {
 		return
 	}
+	c.keepUnbound(&c.loop.upstream)
 	s.expect(reply{expect: expectSync})
 	s.batch, s.skipping = false, false
 }

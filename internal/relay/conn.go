@@ -11,10 +11,11 @@ import (
 
 	"github.com/usher-pg/usher/internal/carrier"
 	"github.com/usher-pg/usher/internal/reactor"
+	"github.com/usher-pg/usher/internal/socket"
 )
 
-// conn is what a client and a server connection have in common: a descriptor on a loop, what of its input is still to be
-// processed, and what of its output the descriptor did not take. An idle conn holds no buffer.
+// conn is what a client and a server connection have in common: a descriptor on a loop, what of its input is still
+// to be processed, and what of its output the descriptor did not take. An idle conn holds no buffer.
 type conn struct {
 	loop     *loop
 	fd       int
@@ -55,8 +56,8 @@ type secure struct {
 
 var errPeerClosed = errors.New("connection closed by the other side")
 
-// stashMax is how much of a client that waits is read ahead; then it has to wait in its socket. Messages that must be
-// whole may exceed it (see wholeMax).
+// stashMax is how much of a client that waits is read ahead; then it has to wait in its socket. Messages that must
+// be whole may exceed it (see wholeMax).
 const stashMax = 64 << 10
 
 // watch begins to watch the descriptor.
@@ -121,8 +122,8 @@ func (c *conn) pending() int {
 	return len(c.unsent) - c.sent
 }
 
-// read reads once. The result holds what was stashed and what was read; it is valid until the next read on this loop,
-// and settle must be told how much of it is done. more is true when TLS may hold further input.
+// read reads once. The result holds what was stashed and what was read; it is valid until the next read on this
+// loop, and settle must be told how much of it is done. more is true when TLS may hold further input.
 func (c *conn) read() (buf []byte, more bool, err error) {
 	into := c.loop.scratch
 	if len(c.stash) > 0 {
@@ -156,7 +157,7 @@ func (c *conn) readInto(b []byte) (int, error) {
 		return 0, err
 	}
 	for {
-		n, errno := readSocket(c.fd, b)
+		n, errno := socket.Receive(c.fd, b)
 		switch errno {
 		case 0:
 			if n == 0 {
@@ -172,8 +173,8 @@ func (c *conn) readInto(b []byte) (int, error) {
 	}
 }
 
-// settle notes that the first done bytes of buf, which read returned or which are the stash, are processed, and keeps
-// the rest.
+// settle notes that the first done bytes of buf, which read returned or which are the stash, are processed, and
+// keeps the rest.
 func (c *conn) settle(buf []byte, done int) {
 	rest := buf[done:]
 	stock := &c.loop.chunks
@@ -219,7 +220,7 @@ func (c *conn) write(b []byte) {
 // writeNow is one write: how many bytes the descriptor took.
 func (c *conn) writeNow(b []byte) int {
 	for {
-		n, errno := writeSocket(c.fd, b)
+		n, errno := socket.Send(c.fd, b)
 		switch errno {
 		case 0:
 			return n

@@ -9,9 +9,9 @@ import (
 	"github.com/usher-pg/usher/internal/wire"
 )
 
-// deallocate processes a text that drops a prepared statement by name, when it is one of the protocol's, which the server
-// knows by another name. In a Query it is answered here; a Parse is sent with usher's name instead. It reports whether
-// it has dealt with the message.
+// deallocate processes a text that drops a prepared statement by name, when it is one of the protocol's, which the
+// server knows by another name. In a Query it is answered here; a Parse is sent with usher's name instead. It
+// reports whether it has dealt with the message.
 func (c *client) deallocate(f *flow, length int, text []byte) bool {
 	s := c.server
 	name, all, ok := session.Deallocated(text)
@@ -130,9 +130,9 @@ func (s *server) passError(f *flow, length int) {
 	s.pass(f, length, true)
 }
 
-// planChanged looks for PostgreSQL's "cached plan must not change result type". The text is in the server's language,
-// so the routine that says it is looked at. Who has been told gets the statement prepared anew at its next use, as does
-// everybody who prepares the same text from now on.
+// planChanged looks for PostgreSQL's "cached plan must not change result type". The text is in the server's
+// language, so the routine that says it is looked at. Who has been told gets the statement prepared anew at its next
+// use, as does everybody who prepares the same text from now on.
 func (s *server) planChanged(e []byte) {
 	statement := s.replies.head().statement
 	if statement == nil || !bytes.Equal(wire.ErrorFieldValue(e, wire.FieldCode), []byte("0A000")) ||

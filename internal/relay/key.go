@@ -22,8 +22,8 @@ const (
 	LoopsMax = 1 << loopBits
 )
 
-// keys makes and checks the secrets of cancel keys. They are a MAC of where the client is and how often that place was
-// used, so none is stored.
+// keys makes and checks the secrets of cancel keys. They are a MAC of where the client is and how often that place
+// was used, so none is stored.
 type keys struct {
 	node   uint32
 	secret [32]byte
@@ -41,7 +41,8 @@ func (k *keys) processID(loop int, token reactor.Token) uint32 {
 
 // where is the place a process ID names. ok is false when it is another node's.
 func (k *keys) where(processID uint32) (loop int, slot uint32, ok bool) {
-	return int(processID >> slotBits & (1<<loopBits - 1)), processID & (1<<slotBits - 1), processID>>(slotBits+loopBits) == k.node
+	loop, slot = int(processID>>slotBits&(1<<loopBits-1)), processID&(1<<slotBits-1)
+	return loop, slot, processID>>(slotBits+loopBits) == k.node
 }
 
 // secretOf is the secret of a client: four bytes for protocol 3.0, which knows no other length, and 32 from 3.2 on.

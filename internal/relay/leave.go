@@ -10,8 +10,8 @@ import (
 	"github.com/usher-pg/usher/internal/pgerr"
 )
 
-// linger is how long a client that was told why it must go has to read it. Closing at once would let the kernel answer
-// unread input with a reset, which may overtake the error.
+// linger is how long a client that was told why it must go has to read it. Closing at once would let the kernel
+// answer unread input with a reset, which may overtake the error.
 const linger = time.Second
 
 // gone closes a client that has left: err says how, nil is a Terminate.
@@ -20,7 +20,7 @@ func (c *client) gone(err error) {
 		return
 	}
 	if err != nil && !errors.Is(err, errPeerClosed) {
-		c.loop.relay.log.Debug("client lost", "client", c.id, "error", err)
+		c.loop.log.Debug("client lost", "client", c.id, "error", err)
 	}
 	c.part(err == nil)
 	c.hangUp()
@@ -38,7 +38,8 @@ func (c *client) end(e *pgerr.Error) {
 		return
 	}
 	if e != nil {
-		c.loop.relay.log.Log(c.loop.relay.ctx, e.Row.Level, "client ended", "client", c.id, "pool", c.pool.name, "user", c.pool.user, "error", e)
+		c.loop.log.Log(c.loop.relay.ctx, e.Row.Level, "client ended",
+			"client", c.id, "pool", c.pool.name, "user", c.pool.user, "error", e)
 	}
 	c.part(false)
 	c.loop.chunks.put(c.stash)
@@ -70,8 +71,8 @@ func (c *client) lastWordsSent() {
 	}
 }
 
-// part takes the client from its server connection, or from the queue. polite: the client said that it leaves, so the
-// statement under way ends as it would without a pooler; otherwise it is cancelled.
+// part takes the client from its server connection, or from the queue. polite: the client said that it leaves, so
+// the statement under way ends as it would without a pooler; otherwise it is cancelled.
 func (c *client) part(polite bool) {
 	switch {
 	case c.server != nil:

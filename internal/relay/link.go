@@ -1,11 +1,9 @@
 package relay
 
-import (
-	engine "github.com/usher-pg/usher/pool"
-)
+import engine "github.com/usher-pg/usher/pool"
 
-// acquire asks the pool for a server connection. It reports whether the client has one now; if not, the client waits, or
-// its request is refused.
+// acquire asks the pool for a server connection. It reports whether the client has one now; if not, the client
+// waits, or its request is refused.
 func (c *client) acquire() bool {
 	l := c.loop
 	c.since = l.now
@@ -23,8 +21,8 @@ func (c *client) acquire() bool {
 	return c.granted(out.Resource)
 }
 
-// granted gives the client the server connection the pool has found for it. It reports whether requests can be sent now;
-// if the connection lives on another loop it has to come here first.
+// granted gives the client the server connection the pool has found for it. It reports whether requests can be sent
+// now; if the connection lives on another loop it has to come here first.
 func (c *client) granted(r *engine.Resource[*server]) bool {
 	s := r.Value
 	if s.loop != c.loop {
@@ -81,7 +79,8 @@ func (s *server) releasable() bool {
 
 // quietNow reports whether nothing is under way and no transaction open.
 func (s *server) quietNow() bool {
-	return s.replies.count == 0 && s.status == idleStatus && !s.batch && !s.skipping && !s.copying && s.task == taskNone
+	return s.replies.count == 0 && s.status == idleStatus &&
+		!s.batch && !s.skipping && !s.copying && s.task == taskNone
 }
 
 // release takes the server connection from its client and gives it back to the pool.

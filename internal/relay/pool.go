@@ -71,6 +71,7 @@ type Pool struct {
 	mutex  sync.Mutex
 	params []wire.Param  // ParameterStatus of the latest server connection; nil before the first
 	failed error         // why the latest open failed; nil after a success
+	begun  beginnings    // what clients begin with, by what they asked for; as long as params stay
 	told   chan struct{} // closed at the next change of the two
 }
 
@@ -192,7 +193,9 @@ func (p *Pool) learn(params []wire.Param, err error) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if err == nil {
-		p.params = withoutName(params)
+		if fresh := withoutName(params); !slices.Equal(fresh, p.params) {
+			p.params, p.begun = fresh, nil
+		}
 	}
 	p.failed = err
 	close(p.told)

@@ -12,11 +12,12 @@ import (
 
 // A named statement is known to every server connection by usher's name for it (package prepared). Parse, Bind,
 // Describe and Close are rewritten on their way; a statement that the server connection at hand does not have is
-// prepared by a Parse of usher's own, whose reply is hidden; and what need not reach the server is answered by a made-up
-// reply in its place among the real ones. Nothing here ever sends a Sync: that would commit what the client has begun.
+// prepared by a Parse of usher's own, whose reply is hidden; and what need not reach the server is answered by a
+// made-up reply in its place among the real ones. Nothing here ever sends a Sync: that would commit what the client
+// has begun.
 
-// noStatement is a name no statement ever has. A message that names a statement the client does not have, but another
-// might, goes to the server under it, so that the server itself says that it does not exist.
+// noStatement is a name no statement ever has. A message that names a statement the client does not have, but
+// another might, goes to the server under it, so that the server itself says that it does not exist.
 const noStatement = "usher_none"
 
 // preparedMax is the longest Parse of a named statement.
@@ -63,8 +64,8 @@ func (c *client) scanParse(f *flow, length int) (session.Finding, []byte) {
 	return session.Scan(text), text
 }
 
-// parseUnnamed processes a Parse of the unnamed statement. It is kept only if a later batch may need it: when its Bind is
-// not right behind it, or when executing it may change the session.
+// parseUnnamed processes a Parse of the unnamed statement. It is kept only if a later batch may need it: when its
+// Bind is not right behind it, or when executing it may change the session.
 func (c *client) parseUnnamed(f *flow, length int) bool {
 	if length <= wholeMax && !whole(f, length) {
 		return false
@@ -87,6 +88,15 @@ func (c *client) parseUnnamed(f *flow, length int) bool {
 	s.expect(reply{expect: expectParse})
 	c.forward(f, length)
 	return true
+}
+
+// keepUnbound keeps an unnamed statement whose Bind has not come with its batch, or with what has been read: it may
+// come when the server connection is another client's.
+func (c *client) keepUnbound(f *flow) {
+	if parse := f.unbound; parse != nil {
+		f.unbound = nil
+		c.keepUnnamed(parse)
+	}
 }
 
 // keepUnnamed keeps the unnamed statement; parse is a Parse body without the name.
@@ -145,8 +155,8 @@ func (c *client) parseNamed(f *flow, length int) bool {
 }
 
 // parseAlone answers a Parse of a client without a server connection, if some server has parsed the same statement
-// before. It is prepared when it is bound. So a client that prepares its statements waits for nobody, as one must whose
-// thread has another connection in the middle of a transaction (pgbench's does).
+// before. It is prepared when it is bound. So a client that prepares its statements waits for nobody, as one must
+// whose thread has another connection in the middle of a transaction (pgbench's does).
 func (c *client) parseAlone(f *flow, length int) bool {
 	rules := c.pool.rules()
 	named, known := hasName(body(f, length))
@@ -244,8 +254,8 @@ func (c *client) statement(f *flow, name []byte) (statement *prepared.Statement,
 	return nil, noStatement, !prepared.Internal(string(name))
 }
 
-// named is the client's statement of a name. A client that was told that the statement's result type has changed gets
-// it prepared anew.
+// named is the client's statement of a name. A client that was told that the statement's result type has changed
+// gets it prepared anew.
 func (c *client) named(name []byte) *prepared.Statement {
 	statement := c.names.Get(name)
 	if statement == nil || !c.stale || !statement.Retired() {
@@ -277,7 +287,8 @@ func (c *client) bind(f *flow, length int) bool {
 		return false
 	}
 	s := c.server
-	if len(head.Statement) > 0 && s.cache != nil && c.names.Get(head.Statement) == nil && s.replies.uncertain(head.Statement) {
+	unknown := len(head.Statement) > 0 && s.cache != nil && c.names.Get(head.Statement) == nil
+	if unknown && s.replies.uncertain(head.Statement) {
 		return c.awaitReplies()
 	}
 	s.batch = true

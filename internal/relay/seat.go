@@ -8,7 +8,6 @@ import (
 
 	"github.com/usher-pg/usher/internal/carrier"
 	"github.com/usher-pg/usher/internal/pgerr"
-	"github.com/usher-pg/usher/internal/session"
 	"github.com/usher-pg/usher/internal/wire"
 	engine "github.com/usher-pg/usher/pool"
 )
@@ -34,7 +33,7 @@ func (r *Relay) Seat(ctx context.Context, p *Pool, g *Guest) error {
 	if err != nil {
 		return err
 	}
-	settings, welcome, err := session.Welcome(params, g.Params)
+	begin, err := p.begin(params, g.Params)
 	if err != nil {
 		return pgerr.InvalidParameter.With(err.Error()).Because(err)
 	}
@@ -43,13 +42,13 @@ func (r *Relay) Seat(ctx context.Context, p *Pool, g *Guest) error {
 		return pgerr.TooManyClients.With()
 	}
 	p.clients.Add(1)
-	c, err := r.welcome(p, g, welcome)
+	c, err := r.welcome(p, g, begin.welcome)
 	if err != nil {
 		r.seated.Add(-1)
 		p.clients.Add(-1)
 		return err
 	}
-	c.tracker.Start(settings)
+	c.tracker.Start(begin.settings)
 	c.loop.reactor.Post(c.sit)
 	return nil
 }

@@ -82,8 +82,8 @@ func (s *server) ready(event reactor.Event) {
 	s.check()
 }
 
-// check closes the server connection if it broke while it was written to, and stops its client from being read as long
-// as it does not take what is there.
+// check closes the server connection if it broke while it was written to, and stops its client from being read as
+// long as it does not take what is there.
 func (s *server) check() {
 	if s.fd < 0 {
 		return
@@ -150,11 +150,13 @@ func (s *server) process(buf []byte) {
 
 // broken ends a server connection that failed.
 func (s *server) broken(err error) {
-	s.loop.relay.log.Info("server connection lost", "server", s.id, "pool", s.pool.name, "place", s.place.String(), "error", err)
+	s.loop.log.Info("server connection lost",
+		"server", s.id, "pool", s.pool.name, "place", s.place.String(), "error", err)
 	s.leave(pgerr.ServerClosed.With().Because(err))
 }
 
-// leave closes a server connection. Its client, if it has one, is told e and goes too: half an answer cannot be mended.
+// leave closes a server connection. Its client, if it has one, is told e and goes too: half an answer cannot be
+// mended.
 func (s *server) leave(e *pgerr.Error) {
 	if s.fd < 0 {
 		return

@@ -6,8 +6,8 @@ import (
 	"github.com/usher-pg/usher/internal/wire"
 )
 
-// stepAlone processes a message of a server connection that has no client: what an abandoned statement still answers,
-// and what a server may say at any time.
+// stepAlone processes a message of a server connection that has no client: what an abandoned statement still
+// answers, and what a server may say at any time.
 func (s *server) stepAlone(f *flow, t wire.Type, length int) bool {
 	switch t {
 	case wire.NoticeResponse, wire.NotificationResponse:
@@ -19,8 +19,9 @@ func (s *server) stepAlone(f *flow, t wire.Type, length int) bool {
 		}
 		if !s.orphan { // it says why it will close: let it
 			b := body(f, length)
-			s.loop.relay.log.Info("server ends the connection", "server", s.id, "pool", s.pool.name,
-				"sqlstate", string(wire.ErrorFieldValue(b, wire.FieldCode)), "message", string(wire.ErrorFieldValue(b, wire.FieldMessage)))
+			s.loop.log.Info("server ends the connection", "server", s.id, "pool", s.pool.name,
+				"sqlstate", string(wire.ErrorFieldValue(b, wire.FieldCode)),
+				"message", string(wire.ErrorFieldValue(b, wire.FieldMessage)))
 			s.leave(nil)
 			return false
 		}

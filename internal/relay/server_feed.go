@@ -57,7 +57,7 @@ func (s *server) step(f *flow) bool {
 // wrong ends a server connection that broke the protocol.
 func (s *server) wrong(what string) {
 	s.loop.downstream.discard()
-	s.loop.relay.log.Error("server broke the protocol", "server", s.id, "pool", s.pool.name, "message", what)
+	s.loop.log.Error("server broke the protocol", "server", s.id, "pool", s.pool.name, "message", what)
 	s.leave(pgerr.ServerProtocol.With().WithDetail("%s", what))
 }
 

@@ -139,7 +139,8 @@ func (s *server) replayed(x exchange) {
 		return
 	}
 	c.tracker.SyncFailed()
-	s.loop.relay.log.Warn("settings could not be restored", "client", c.id, "server", s.id, "pool", s.pool.name, "error", x.failure)
+	s.loop.log.Warn("settings could not be restored",
+		"client", c.id, "server", s.id, "pool", s.pool.name, "error", x.failure)
 	c.unlink()
 	c.become(clientIdle)
 	s.become(serverResetting)
@@ -170,7 +171,8 @@ func (s *server) rollback() { s.begin(taskReset, s.settings, "ROLLBACK") }
 
 func (s *server) wasReset(x exchange) {
 	if x.failure != "" || s.status != idleStatus {
-		s.loop.relay.log.Warn("server connection could not be reset", "server", s.id, "pool", s.pool.name, "error", x.failure)
+		s.loop.log.Warn("server connection could not be reset",
+			"server", s.id, "pool", s.pool.name, "error", x.failure)
 		s.leave(nil)
 		return
 	}

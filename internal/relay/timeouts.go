@@ -49,7 +49,7 @@ func (s *server) enforce() {
 	switch s.place {
 	case serverResetting:
 		if over(t.Reset, s.began, now) {
-			s.loop.relay.log.Warn("server connection could not be reset in time", "server", s.id, "pool", s.pool.name)
+			s.loop.log.Warn("server connection could not be reset in time", "server", s.id, "pool", s.pool.name)
 			s.leave(nil)
 		}
 	case serverLinked:

@@ -129,14 +129,14 @@ func (s *server) probed(x exchange) {
 		}
 	}
 	if x.failure != "" {
-		s.loop.relay.log.Warn("session state could not be read; the client keeps its server connection",
+		s.loop.log.Warn("session state could not be read; the client keeps its server connection",
 			"client", c.id, "server", s.id, "pool", s.pool.name, "error", x.failure)
 		c.tracker.ProbeFailed()
 	}
 	if before == 0 && c.tracker.Pins() != 0 {
 		c.pinnings++
 		c.stats().pin(c.tracker.Pins())
-		s.loop.relay.log.Debug("client pinned", "client", c.id, "pool", s.pool.name, "reason", c.tracker.Pins().String())
+		s.loop.log.Debug("client pinned", "client", c.id, "pool", s.pool.name, "reason", c.tracker.Pins().String())
 	}
 	s.goOn()
 }

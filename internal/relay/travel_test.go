@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/usher-pg/usher/internal/pgerr"
 )
@@ -143,4 +144,32 @@ func TestAPoolRemovedWhileItOpensLeavesNothing(t *testing.T) {
 	}
 	p.gate <- struct{}{}
 	w.eventually("so is the second", func() bool { return w.toy.opened() == 2 && w.toy.living() == 0 })
+}
+
+// TestAConnectionOpenedByOldRulesDoesNotStay exchanges the rules, as a reload does that changes the server's address,
+// while a server connection is being opened by the old ones.
+func TestAConnectionOpenedByOldRulesDoesNotStay(t *testing.T) {
+	t.Parallel()
+	openBug(t, "a server connection that was being opened when the rules changed is taken for one of the new rules")
+	p := one()
+	p.gate = make(chan struct{}, 1)
+	w := p.start(t)
+	w.eventually("one is being opened", func() bool { return w.dials.Load() == 1 })
+	rules := *w.pool.rules()
+	old := rules.Dial
+	dialled := make(chan struct{})
+	rules.Dial = func(ctx context.Context) (*Opened, error) {
+		close(dialled)
+		return old(ctx)
+	}
+	w.pool.Configure(rules, true)
+	p.gate <- struct{}{}
+	select {
+	case <-dialled:
+	case <-time.After(patience):
+		t.Fatalf("the new rules have opened nothing: %d server connections, opened by the old ones, are kept",
+			w.toy.living())
+	}
+	p.gate <- struct{}{}
+	w.eventually("only the new one is left", func() bool { return w.toy.opened() == 2 && w.toy.living() == 1 })
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ type world struct {
 	dialling sync.Mutex // guards refuse
 	refuse   error
 	gate     chan struct{}
+	dials    atomic.Int32 // begun
 }
 
 // plan is how a world is made; change it before start.
@@ -123,6 +125,7 @@ func (b *lockedBuffer) String() string {
 
 // dial opens a server connection.
 func (w *world) dial(ctx context.Context) (*Opened, error) {
+	w.dials.Add(1)
 	if w.gate != nil {
 		select {
 		case <-w.gate:

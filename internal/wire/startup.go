@@ -105,7 +105,8 @@ func AppendRequest(dst []byte, code uint32) []byte {
 // ParseCancel reads a whole CancelRequest packet. secret is a part of packet.
 func ParseCancel(packet []byte) (processID uint32, secret []byte, err error) {
 	if n := len(packet) - 12; n < MinCancelKeyLen || n > MaxCancelKeyLen {
-		return 0, nil, fmt.Errorf("cancel key of %d bytes, expected %d to %d: %w", n, MinCancelKeyLen, MaxCancelKeyLen, ErrStartup)
+		return 0, nil, fmt.Errorf("cancel key of %d bytes, expected %d to %d: %w",
+			n, MinCancelKeyLen, MaxCancelKeyLen, ErrStartup)
 	}
 	return binary.BigEndian.Uint32(packet[8:]), packet[12:], nil
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package relay
+package socket
 
 import (
 	"errors"
@@ -9,12 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func readSocket(fd int, b []byte) (int, syscall.Errno) {
+// Receive reads once: 0 and no error at the end of the stream, EAGAIN when nothing is there.
+func Receive(fd int, b []byte) (int, syscall.Errno) {
 	n, err := unix.Read(fd, b)
 	return n, errnoOf(err)
 }
 
-func writeSocket(fd int, b []byte) (int, syscall.Errno) {
+// Send writes once, and says how much the socket took.
+func Send(fd int, b []byte) (int, syscall.Errno) {
 	n, err := unix.Write(fd, b)
 	return n, errnoOf(err)
 }
