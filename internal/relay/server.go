@@ -169,6 +169,7 @@ func (s *server) leave(e *pgerr.Error) {
 	s.cache.Clear()
 	s.hangUp()
 	s.loop.slots.drop(s.token)
+	half := s.left > 0 && !s.dropping // of a message has been passed on: nothing behind it would be understood
 	was := s.place
 	s.become(serverGone)
 	s.pool.lost(s, was)
@@ -181,9 +182,8 @@ func (s *server) leave(e *pgerr.Error) {
 		c.resume()
 		return
 	}
-	if s.fatal || e == nil {
-		c.end(nil)
-		return
+	if s.fatal || half {
+		e = nil
 	}
 	c.end(e)
 }
