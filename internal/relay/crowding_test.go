@@ -156,11 +156,11 @@ func TestAServerThatDoesNotReadStopsItsClient(t *testing.T) {
 	t.Parallel()
 	w := one().start(t)
 	deaf := make(chan struct{})
-	w.toy.before = func(_ *toySession, text string) {
+	w.toy.setBefore(func(_ *toySession, text string) {
 		if text == "SELECT 'deaf'" {
 			<-deaf
 		}
-	}
+	})
 	a := w.seat()
 	end := w.watch()
 	sent := make(chan struct{})
@@ -227,7 +227,7 @@ func TestOnlySoMuchIsReadAhead(t *testing.T) {
 			return w.seat(), func() { other.ask("C(COMMIT) Z(I)", query("COMMIT")) }
 		},
 		"for its settings": func(w *world) (*guest, func()) {
-			return w.seatWith("TimeZone", "Asia/Tokyo"), w.stallOn("set_config")
+			return w.seatWith("TimeZone", "Asia/Tokyo"), w.stallOn(`SET "`)
 		},
 		"for a probe": func(w *world) (*guest, func()) {
 			goOn := w.stallOn("SELECT (SELECT")
@@ -272,10 +272,10 @@ func TestOnlySoMuchIsReadAhead(t *testing.T) {
 // stallOn makes the server wait before a statement with this text until the result is called.
 func (w *world) stallOn(text string) (goOn func()) {
 	gate := make(chan struct{})
-	w.toy.before = func(_ *toySession, statement string) {
+	w.toy.setBefore(func(_ *toySession, statement string) {
 		if strings.Contains(statement, text) {
 			<-gate
 		}
-	}
+	})
 	return func() { close(gate) }
 }

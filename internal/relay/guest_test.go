@@ -210,6 +210,20 @@ func (g *guest) waiting() {
 	g.w.eventually("the client waits", func() bool { return g.place() == clientWaiting })
 }
 
+// pinned waits until the client is pinned for these reasons, "" for none.
+func (g *guest) pinned(reasons string) {
+	g.t.Helper()
+	g.w.eventually("the client is pinned for "+reasons, func() bool {
+		pins := "gone"
+		g.onLoop(func(c *client) {
+			if c != nil && (c.server == nil || c.server.task == taskNone) {
+				pins = c.tracker.Pins().String()
+			}
+		})
+		return pins == reasons
+	})
+}
+
 // place is where the client is; clientGone when its slot is empty.
 func (g *guest) place() clientPlace {
 	place := clientGone

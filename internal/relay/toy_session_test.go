@@ -3,6 +3,7 @@ package relay
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"runtime"
@@ -33,6 +34,9 @@ func yield() { runtime.Gosched() }
 //	COPY … TO STDOUT         two pieces
 //
 // and the question a relay asks about the session's state. A Parse of a text with "unparsable" is an error.
+
+// errSilent ends the answer to a Query without a ReadyForQuery.
+var errSilent = errors.New("that is all")
 
 // failure is an error a statement ends with.
 type failure struct{ severity, code, message, routine string }
@@ -110,7 +114,11 @@ func (s *toySession) query(body []byte) error {
 	}
 	delete(s.statements, "")
 	for _, statement := range strings.Split(string(text), ";") {
-		if err := s.execute(strings.TrimSpace(statement), true); err != nil {
+		err := s.execute(strings.TrimSpace(statement), true)
+		if err == errSilent {
+			return nil
+		}
+		if err != nil {
 			if err := s.failed(err); err != nil {
 				return err
 			}
@@ -212,8 +220,11 @@ func (s *toySession) rows(described bool, values ...string) {
 
 // execute executes a statement; described tells whether rows are described, as in the answer to a Query.
 func (s *toySession) execute(text string, described bool) error {
-	if s.toy.before != nil {
-		s.toy.before(s, text)
+	s.toy.mutex.Lock()
+	before := s.toy.before
+	s.toy.mutex.Unlock()
+	if before != nil {
+		before(s, text)
 	}
 	first, rest, _ := strings.Cut(text, " ")
 	if s.status == wire.StatusFailed && first != "ROLLBACK" && first != "COMMIT" {
@@ -267,7 +278,8 @@ func (s *toySession) selects(what string, described bool) error {
 	case "raw":
 		raw, _ := hex.DecodeString(words[1])
 		s.out = append(s.out, raw...)
-		return s.flush()
+		_ = s.flush()
+		return errSilent
 	case "(SELECT":
 		return s.probe(described)
 	default:
@@ -360,7 +372,7 @@ func (s *toySession) command(first, rest string, described bool) error {
 		return nil
 	case "SET":
 		name, value, _ := strings.Cut(rest, " = ")
-		s.set(name, strings.Trim(value, "'"))
+		s.set(strings.Trim(name, `"`), strings.Trim(value, "'"))
 	case "RESET":
 		for name := range s.made {
 			if rest == name || rest == `"`+name+`"` || rest == "ALL" {

@@ -29,7 +29,7 @@ type toy struct {
 	split int
 	// deaf makes sessions that are opened read nothing until it is closed.
 	deaf chan struct{}
-	// before, when set, is called before a statement is executed.
+	// before, when set, is called before a statement is executed. See setBefore.
 	before func(s *toySession, text string)
 }
 
@@ -96,6 +96,13 @@ func (y *toy) cancelled() []int {
 	y.mutex.Lock()
 	defer y.mutex.Unlock()
 	return append([]int(nil), y.cancels...)
+}
+
+// setBefore has f called before every statement that is executed from now on.
+func (y *toy) setBefore(f func(s *toySession, text string)) {
+	y.mutex.Lock()
+	defer y.mutex.Unlock()
+	y.before = f
 }
 
 // living is how many sessions have not ended.

@@ -146,8 +146,8 @@ func TestAPoolRemovedWhileItOpensLeavesNothing(t *testing.T) {
 	w.eventually("so is the second", func() bool { return w.toy.opened() == 2 && w.toy.living() == 0 })
 }
 
-// TestAConnectionOpenedByOldRulesDoesNotStay exchanges the rules, as a reload does that changes the server's address,
-// while a server connection is being opened by the old ones.
+// TestAConnectionOpenedByOldRulesDoesNotStay exchanges the rules, as a reload does that changes the server's
+// address, while a server connection is being opened by the old ones.
 func TestAConnectionOpenedByOldRulesDoesNotStay(t *testing.T) {
 	t.Parallel()
 	openBug(t, "a server connection that was being opened when the rules changed is taken for one of the new rules")

@@ -134,11 +134,11 @@ func TestAnAnswerToUsherItselfIsChecked(t *testing.T) {
 	openBug(t, "one ReadyForQuery too many behind usher's own Query makes its end be missed: "+
 		"the client waits for ever")
 	w := one().start(t)
-	w.toy.before = func(s *toySession, text string) {
-		if s.number == 1 && strings.Contains(text, "set_config") {
+	w.toy.setBefore(func(s *toySession, text string) {
+		if s.number == 1 && strings.HasPrefix(text, `SET "`) {
 			s.out = append(s.out, bytes.Repeat(wire.AppendReady(nil, 'I'), 3)...)
 		}
-	}
+	})
 	a, b := w.seatWith("TimeZone", "Europe/Berlin"), w.seat()
 	a.send(query("SELECT 'x'"))
 	if word, err := a.read(); err != nil || !strings.HasPrefix(word, "E(") {
