@@ -131,9 +131,16 @@ func (o *operated) column(t *testing.T, pool, name string) string {
 	return ""
 }
 
+// awaitState asks by the operator's session, and may run on another goroutine than the test's.
 func (o *operated) awaitState(t *testing.T, state string) {
 	t.Helper()
-	eventually(t, patience, state, func() bool { return strings.Contains(o.console.run("SHOW STATE"), state) })
+	err := poll(patience, func() bool {
+		text, err := o.operator.try("SHOW STATE")
+		return err != nil || strings.Contains(text, state)
+	})
+	if err != nil {
+		t.Errorf("wait for %s: %v", state, err)
+	}
 }
 
 // TestPauseHoldsRequestsAndResumeReleasesThem, by command and by signal.
