@@ -45,7 +45,7 @@ func (s *server) arrive() {
 	l.servers[serverNew]++
 	s.become(serverIdle)
 	err := s.watch()
-	resource, grant, ok := s.pool.engine.Opened(s, l.now)
+	resource, grant, ok := s.pool.engine.OpenedIn(s, s.epoch, l.now)
 	s.resource = resource
 	if ok {
 		l.grants = append(l.grants, grant)

@@ -29,6 +29,7 @@ type client struct {
 	names   *prepared.Names     // its prepared statements; nil: none
 	shelved *prepared.Names     // those that a statement under way is to drop
 	unnamed *prepared.Statement // its unnamed one, as far as a later batch may need it
+	parses  uint32              // how many unnamed statements it has sent
 	portal  *prepared.Statement // what the unnamed portal was bound to, if that may change the session
 
 	awaiting    bool // waits until all replies have come
@@ -127,9 +128,15 @@ func (c *client) resume() {
 	if c.fd < 0 {
 		return
 	}
-	if c.pauses&pauseStash != 0 && len(c.stash) < stashMax {
+	if c.pauses&pauseStash != 0 && !c.mustWait() {
 		c.unpause(pauseStash)
 	}
+}
+
+// mustWait reports whether the client's input is kept until something else has happened. Otherwise it is kept only until
+// the message at its head is whole, which has limits of its own.
+func (c *client) mustWait() bool {
+	return c.place == clientWaiting || c.server != nil && c.server.task != taskNone
 }
 
 // process feeds input and keeps what could not be processed.
@@ -140,7 +147,7 @@ func (c *client) process(buf []byte) {
 		return
 	}
 	c.settle(buf, done)
-	if c.place == clientWaiting && len(c.stash) >= stashMax {
+	if len(c.stash) >= stashMax && c.mustWait() {
 		c.pause(pauseStash)
 	}
 	if s := c.server; s != nil {

@@ -17,6 +17,7 @@ const wholeMax = 16 << 10
 func (c *client) feed(buf []byte) int {
 	f := &c.loop.upstream
 	f.begin(buf)
+	c.loop.feeding = c
 	for f.pos < len(f.buf) && c.step(f) {
 	}
 	if c.server != nil {
@@ -27,6 +28,7 @@ func (c *client) feed(buf []byte) int {
 	if c.server != nil {
 		c.keepUnbound(f)
 	}
+	c.loop.feeding = nil
 	return f.pos
 }
 

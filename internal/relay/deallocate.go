@@ -87,7 +87,7 @@ func (s *server) forget(r reply) {
 		if r.name != "" && !r.taken {
 			s.client.names.Delete([]byte(r.name))
 		}
-		if r.statement == nil && r.manner == forwarded && r.name == "" {
+		if r.number != 0 && r.number == s.client.parses {
 			s.unnamed = false
 			s.client.forgetUnnamed()
 		}

@@ -76,8 +76,13 @@ func (c *client) lastWordsSent() {
 func (c *client) part(polite bool) {
 	switch {
 	case c.server != nil:
+		if c.loop.feeding == c { // what was read before this goes out: replies to it are expected
+			c.loop.upstream.flush(&c.server.conn)
+		}
 		c.unlink().abandoned(c, polite)
-	case c.place == clientWaiting && c.coming == nil:
+	case c.coming != nil:
+		c.coming = nil // given back when it arrives
+	case c.place == clientWaiting:
 		if r := c.pool.engine.Cancel(&c.waiter, c.loop.now); r != nil {
 			r.Value.giveBack(c.loop)
 		}

@@ -27,9 +27,10 @@ type loop struct {
 
 	now        time.Duration // when the event under way was seen
 	scratch    []byte
-	made       []byte // messages put together for one write
-	upstream   flow   // what goes to a server
-	downstream flow   // what goes to a client
+	made       []byte  // messages put together for one write
+	feeding    *client // whose input upstream is being made of
+	upstream   flow    // what goes to a server
+	downstream flow    // what goes to a client
 	chunks     chunks
 
 	slots slots
@@ -157,7 +158,7 @@ func (l *loop) Turn() time.Duration {
 		}
 		sleep = min(sleep, p.engine.Due()-l.now)
 	}
-	l.pools = slices.DeleteFunc(l.pools, func(p *Pool) bool { return p.removed.Load() && p.Stat().Open == 0 })
+	l.pools = slices.DeleteFunc(l.pools, func(p *Pool) bool { return p.removed.Load() && p.empty() })
 	l.deliver()
 	if l.now >= l.nextScan {
 		l.nextScan = l.now + longestSleep

@@ -163,8 +163,15 @@ func (p *Pool) lost(s *server, was serverPlace) {
 	p.open(s.loop, p.engine.Discard(s.resource, now))
 }
 
+// empty reports whether the pool has no server connection and none on its way.
+func (p *Pool) empty() bool {
+	stat := p.Stat()
+	return stat.Open+stat.Opening+stat.Closing == 0
+}
+
 // dial opens one server connection and gives it to a loop.
 func (p *Pool) dial(ctx context.Context) {
+	epoch := p.engine.Epoch() // before the rules: a server connection of older ones is not to pass for a new one
 	rules := p.rules()
 	ctx, stop := context.WithTimeout(ctx, rules.ConnectTimeout)
 	defer stop()
@@ -172,6 +179,9 @@ func (p *Pool) dial(ctx context.Context) {
 	var s *server
 	if err == nil {
 		s, err = p.newServer(conn, rules)
+	}
+	if err == nil {
+		s.epoch = epoch
 	}
 	if err != nil {
 		p.relay.log.Error("server connection not opened", "pool", p.name, "user", p.user, "error", err)

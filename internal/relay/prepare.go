@@ -28,7 +28,7 @@ func (c *client) parse(f *flow, length int) bool {
 	s := c.server
 	named, known := hasName(body(f, length))
 	if !known {
-		return false
+		return c.incomplete(f, length)
 	}
 	s.batch = true
 	c.stats().ClientParses++
@@ -39,6 +39,14 @@ func (c *client) parse(f *flow, length int) bool {
 		return c.parseUnnamed(f, length)
 	}
 	return c.parseNamed(f, length)
+}
+
+// incomplete waits for the rest of a message, or ends a client whose message has no rest.
+func (c *client) incomplete(f *flow, length int) bool {
+	if whole(f, length) {
+		c.end(pgerr.ProtocolViolation.With("invalid message format"))
+	}
+	return false
 }
 
 // hasName reports whether the name at the head of a Parse body is not empty; known is false when it is not here yet.
@@ -73,6 +81,7 @@ func (c *client) parseUnnamed(f *flow, length int) bool {
 	s := c.server
 	c.forgetUnnamed()
 	s.unnamed = true
+	c.parses++
 	found, text := c.scanParse(f, length)
 	switch {
 	case !whole(f, length):
@@ -85,7 +94,7 @@ func (c *client) parseUnnamed(f *flow, length int) bool {
 	default:
 		f.unbound = body(f, length)[1:]
 	}
-	s.expect(reply{expect: expectParse})
+	s.expect(reply{expect: expectParse, number: c.parses})
 	c.forward(f, length)
 	return true
 }
@@ -281,10 +290,7 @@ func (c *client) bind(f *flow, length int) bool {
 		return false
 	}
 	if !ok {
-		if whole(f, length) {
-			c.end(pgerr.ProtocolViolation.With("invalid message format"))
-		}
-		return false
+		return c.incomplete(f, length)
 	}
 	s := c.server
 	unknown := len(head.Statement) > 0 && s.cache != nil && c.names.Get(head.Statement) == nil
@@ -330,7 +336,7 @@ func (c *client) bound(portal []byte, statement *prepared.Statement) {
 func (c *client) execute(f *flow, length int) bool {
 	b := body(f, length)
 	if len(b) == 0 {
-		return false
+		return c.incomplete(f, length)
 	}
 	if c.portal != nil && b[0] == 0 {
 		c.observe(c.portal.Finding(), c.portal.SQL())
@@ -369,9 +375,9 @@ func (c *client) target(f *flow, t wire.Type, length int) bool {
 func (c *client) describe(f *flow, length int, kind byte, name []byte) {
 	as, same, statement := "", true, (*prepared.Statement)(nil)
 	if kind == wire.KindStatement {
-		unbound := f.unbound
+		unbound, large := f.unbound, c.large
 		statement, as, same = c.statement(f, name)
-		f.unbound = unbound // a Describe does not make the Bind unnecessary
+		f.unbound, c.large = unbound, large // a Describe does not make the Bind unnecessary
 	}
 	r := reply{expect: expectDescribe, statement: statement}
 	if !same && statement == nil {

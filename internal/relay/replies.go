@@ -32,6 +32,7 @@ type reply struct {
 	manner    manner
 	statement *prepared.Statement // that the message is about
 	name      string              // what the client calls the statement
+	number    uint32              // which of the client's unnamed statements
 	taken     bool                // the client has another statement of that name
 	alias     string              // what the server calls it, if an error may say so
 }

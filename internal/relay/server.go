@@ -47,6 +47,7 @@ type server struct {
 	cancelled []func() // to be called when they have been delivered
 	handle    *Opened  // whom to cancel, addresses; its descriptor is here
 	opened    time.Duration
+	epoch     uint64 // of the pool when it was dialled
 	linkedAt  time.Duration
 	began     time.Duration // when the statement under way was sent
 	entered   time.Duration // when the transaction under way began
@@ -162,6 +163,7 @@ func (s *server) leave(e *pgerr.Error) {
 		return
 	}
 	c := s.client
+	half := s.left > 0 && !s.dropping // of a message has been passed on: nothing behind it would be understood
 	again := c != nil && s.task == taskReplay && e != nil && e.Row == pgerr.ServerClosed
 	if c != nil {
 		c.unlink()
@@ -169,7 +171,6 @@ func (s *server) leave(e *pgerr.Error) {
 	s.cache.Clear()
 	s.hangUp()
 	s.loop.slots.drop(s.token)
-	half := s.left > 0 && !s.dropping // of a message has been passed on: nothing behind it would be understood
 	was := s.place
 	s.become(serverGone)
 	s.pool.lost(s, was)

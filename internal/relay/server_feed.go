@@ -56,9 +56,19 @@ func (s *server) step(f *flow) bool {
 
 // wrong ends a server connection that broke the protocol.
 func (s *server) wrong(what string) {
-	s.loop.downstream.discard()
 	s.loop.log.Error("server broke the protocol", "server", s.id, "pool", s.pool.name, "message", what)
-	s.leave(pgerr.ServerProtocol.With().WithDetail("%s", what))
+	c := s.client
+	if c == nil {
+		s.leave(nil)
+		return
+	}
+	s.loop.downstream.flush(&c.conn) // what came before is whole
+	if !s.releasable() {
+		s.leave(pgerr.ServerProtocol.With().WithDetail("%s", what))
+		return
+	}
+	s.dying = true // the client has its answer, and no part in what came behind it
+	s.release()
 }
 
 func (s *server) through(f *flow, n int) {

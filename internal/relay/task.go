@@ -27,6 +27,7 @@ const taskRowMax = 1 << 20
 type exchange struct {
 	ready    int               // ReadyForQuery still to come
 	over     bool              // the last one has come
+	clean    bool              // everything the session had is gone
 	failure  string            // what the server said went wrong
 	settings *session.Settings // what a reset makes of the session
 	row      [][]byte          // what a probe was answered; owned
@@ -64,7 +65,7 @@ func (s *server) stepTask(f *flow, t wire.Type, length int) bool {
 	switch t {
 	case wire.ReadyForQuery, wire.ErrorResponse, wire.DataRow:
 		if s.exchange.over {
-			s.dying = t == wire.ErrorResponse // said behind the answer, so about the connection
+			s.dying = true // what is said behind the answer is about the connection, or nonsense
 			break
 		}
 		if length > taskRowMax {
@@ -156,6 +157,7 @@ func (s *server) reset() {
 		queries = append(queries, "ROLLBACK")
 	}
 	s.begin(taskReset, s.base, append(queries, s.resetQuery())...)
+	s.exchange.clean = true
 }
 
 // resetQuery is what cleans the session: always all of it where usher itself decides, else as configured.
@@ -176,7 +178,7 @@ func (s *server) wasReset(x exchange) {
 		s.leave(nil)
 		return
 	}
-	if x.settings == s.base {
+	if x.clean {
 		s.cache.Clear()
 		s.doubt = false
 	}

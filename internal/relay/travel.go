@@ -8,43 +8,54 @@ func (s *server) travel(c *client) {
 	c.coming = s
 	from, to := s.loop, c.loop
 	from.reactor.Post(func() {
-		if s.fd < 0 { // it broke meanwhile; the client, which is still queued nowhere, asks again
-			to.run(nil, func() { c.arrived(nil) })
-			return
+		if s.fd >= 0 {
+			_ = from.reactor.Remove(s.fd, s.interest)
+			from.slots.drop(s.token)
+			from.servers[s.place]--
 		}
-		_ = from.reactor.Remove(s.fd, s.interest)
-		from.slots.drop(s.token)
-		from.servers[s.place]--
 		to.run(nil, func() { c.arrived(s) })
 	})
 }
 
-// arrived goes on with a client whose server connection has come from another loop, or broke on its way.
+// arrived goes on with a client whose server connection has come from another loop, or broke on its way: then the client,
+// which is queued nowhere, asks again.
 func (c *client) arrived(s *server) {
-	c.coming = nil
-	if s != nil {
-		l := c.loop
-		s.loop = l
-		l.servers[s.place]++
-		token, ok := l.slots.take()
-		s.token = token
-		if ok {
-			l.slots.put(token, nil, s)
-		}
-		if err := s.watch(); !ok || err != nil {
-			s.broken(errNoSlot)
-			s = nil
-		}
+	l := c.loop
+	wanted := c.coming == s
+	if wanted {
+		c.coming = nil
 	}
-	switch {
-	case c.place != clientWaiting:
-		if s != nil {
-			s.giveBack(c.loop)
+	if s.fd < 0 || !s.settleDown(l) {
+		c.pool.open(l, c.pool.engine.Discard(s.resource, l.now))
+		if wanted {
+			c.become(clientIdle)
+			c.resume()
 		}
-	case s == nil:
-		c.become(clientIdle)
-		c.resume()
-	default:
-		c.link(s)
+		return
 	}
+	if !wanted { // the request was cancelled, or the client is gone
+		s.giveBack(l)
+		return
+	}
+	c.link(s)
+}
+
+// settleDown makes a server connection that has left its loop at home on another.
+func (s *server) settleDown(l *loop) bool {
+	token, err := l.reserve()
+	if err != nil {
+		s.loop, s.place = l, serverGone
+		s.close()
+		return false
+	}
+	s.loop, s.token = l, token
+	l.servers[s.place]++
+	l.slots.put(token, nil, s)
+	if err := s.watch(); err != nil {
+		s.hangUp()
+		l.slots.drop(token)
+		s.become(serverGone)
+		return false
+	}
+	return true
 }

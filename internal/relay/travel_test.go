@@ -150,7 +150,7 @@ func TestAPoolRemovedWhileItOpensLeavesNothing(t *testing.T) {
 // address, while a server connection is being opened by the old ones.
 func TestAConnectionOpenedByOldRulesDoesNotStay(t *testing.T) {
 	t.Parallel()
-	openBug(t, "a server connection that was being opened when the rules changed is taken for one of the new rules")
+	openBug(t, "a server connection that was being opened when the rules changed is taken for a new one")
 	p := one()
 	p.gate = make(chan struct{}, 1)
 	w := p.start(t)

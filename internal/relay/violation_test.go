@@ -115,11 +115,12 @@ func TestAServerThatBreaksTheProtocolIsLeft(t *testing.T) {
 			w := one().start(t)
 			a, b := w.seat(), w.seat()
 			a.send(query("SELECT raw " + hex.EncodeToString(c.sent)))
+			whole := strings.Contains(c.name, "twice") // the client has its answer, and no part in what follows
 			word, err := a.read()
-			for err == nil && !strings.HasPrefix(word, "E(") {
+			for err == nil && !strings.HasPrefix(word, "E(") && !(whole && word == "Z(I)") {
 				word, err = a.read()
 			}
-			if word != "E(08P01)" && word != "E(08006)" && !strings.Contains(c.name, "twice") {
+			if word != "E(08P01)" && word != "E(08006)" && !whole {
 				t.Errorf("the client is told %s, %v", word, err)
 			}
 			b.ask("T D(2) C(SELECT_1) Z(I)", query("SELECT pid"))
