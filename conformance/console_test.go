@@ -196,6 +196,9 @@ func TestPauseHoldsRequestsAndResumeReleasesThem(t *testing.T) {
 				t.Errorf("the held request: %v", err)
 			}
 			newcomer.expect("SELECT 'new'", "new")
+			// What the console shows may be a moment old; the next way must not take it for its own.
+			o.awaitState(t, "paused|no")
+			eventually(t, patience, "the console shows the end of the pause", func() bool { return !pausing(o) })
 		})
 	}
 }
