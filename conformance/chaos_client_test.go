@@ -122,12 +122,13 @@ func (c *chaosClient) read(readies int) ([]answer, error) {
 			c.key = pgproto3.BackendKeyData{ProcessID: m.ProcessID, SecretKey: append([]byte(nil), m.SecretKey...)}
 		case *pgproto3.ErrorResponse:
 			kept := *m
-			if current.err != nil {
+			ends := kept.Severity == "FATAL" || kept.Severity == "PANIC"
+			if current.err != nil && !ends { // a backend may be ended while it skips to the Sync
 				return answers, fmt.Errorf("two errors for one question: %s %s, %s %s",
 					current.err.Code, current.err.Message, kept.Code, kept.Message)
 			}
 			current.err = &kept
-			if kept.Severity == "FATAL" || kept.Severity == "PANIC" {
+			if ends {
 				return answers, c.lastWords(&kept)
 			}
 		case *pgproto3.ReadyForQuery:
