@@ -67,13 +67,14 @@ func TestAWaitingRequestIsCancelledWhereItWaits(t *testing.T) {
 func TestARequestIsCancelledWhileItsSettingsAreRestored(t *testing.T) {
 	t.Parallel()
 	w := one().start(t)
-	goOn := w.stallOn(`SET "timezone`)
+	goOn := w.stallOn(`SET "`)
 	a, b := w.seatWith("TimeZone", "Asia/Tokyo"), w.seat()
 	a.send(query("SELECT 'never'"))
 	w.running(`SET "`)
 	a.cancel()
-	a.want("E(57014) Z(I)")
+	a.want("E(57014)")
 	goOn()
+	a.want("Z(I)")
 	a.ask("T D(Asia/Tokyo) C(SELECT_1) Z(I)", query("SHOW TimeZone"))
 	b.ask("T D(UTC) C(SELECT_1) Z(I)", query("SHOW TimeZone"))
 	for _, word := range w.toy.session(1).sent() {
@@ -148,25 +149,13 @@ func TestALateCancelNeverHitsTheNextClient(t *testing.T) {
 	}
 	close(hold)
 	<-cancelled
-	b.want("T D(b) C(SELECT_1) Z(I)") // the toy drops a signal that finds nothing, as PostgreSQL does
-	_ = drainSignal(w.toy.session(1))
-}
-
-// drainSignal takes a cancel signal that has hit nothing.
-func drainSignal(s *toySession) bool {
-	select {
-	case <-s.cancelled:
-		return true
-	default:
-		return false
-	}
+	b.want("T D(b) C(SELECT_1) Z(I)")
 }
 
 // TestACancelThatCannotBeDeliveredCostsTheServerConnection: it might still arrive.
 func TestACancelThatCannotBeDeliveredCostsTheServerConnection(t *testing.T) {
 	t.Parallel()
 	w := one().start(t)
-	rules := *w.pool.rules()
 	a, b := w.seat(), w.seat()
 	a.ask("C(BEGIN) Z(T)", query("BEGIN"))
 	fail, failed := make(chan struct{}), make(chan struct{})
@@ -177,7 +166,6 @@ func TestACancelThatCannotBeDeliveredCostsTheServerConnection(t *testing.T) {
 			return context.DeadlineExceeded
 		}
 	})
-	_ = rules
 	a.send(query("SELECT wait"))
 	w.running("SELECT wait")
 	go a.w.Cancel(context.Background(), a.processID, a.secret)

@@ -156,9 +156,9 @@ func TestAServerThatDoesNotReadStopsItsClient(t *testing.T) {
 	t.Parallel()
 	w := one().start(t)
 	deaf := make(chan struct{})
-	w.toy.setBefore(func(_ *toySession, text string) {
+	w.toy.setBefore(func(s *toySession, text string) {
 		if text == "SELECT 'deaf'" {
-			<-deaf
+			s.waitFor(deaf)
 		}
 	})
 	a := w.seat()
@@ -272,9 +272,9 @@ func TestOnlySoMuchIsReadAhead(t *testing.T) {
 // stallOn makes the server wait before a statement with this text until the result is called.
 func (w *world) stallOn(text string) (goOn func()) {
 	gate := make(chan struct{})
-	w.toy.setBefore(func(_ *toySession, statement string) {
+	w.toy.setBefore(func(s *toySession, statement string) {
 		if strings.Contains(statement, text) {
-			<-gate
+			s.waitFor(gate)
 		}
 	})
 	return func() { close(gate) }

@@ -88,7 +88,7 @@ func TestSettingsThatCannotBeRestoredFailTheRequest(t *testing.T) {
 	a.ask("C(SET) Z(I)", query("SET work_mem = '1MB'"))
 	w.toy.setBefore(func(s *toySession, text string) {
 		if strings.HasPrefix(text, "SET") && strings.Contains(text, "1MB") {
-			s.settings["refuse"] = "yes"
+			s.status = wire.StatusFailed // makes it fail
 		}
 	})
 	b.ask("C(BEGIN) Z(T)", query("BEGIN")) // takes the one a has used
@@ -113,7 +113,8 @@ func TestAListenerIsPinnedUntilItListensNoMore(t *testing.T) {
 	}
 	a.ask("A(c) C(NOTIFY) Z(I)", query("NOTIFY c"))
 	s := w.pinnedSession()
-	if _, err := s.conn.Write(wire.AppendBody(nil, wire.NotificationResponse, []byte("\x00\x00\x00\x01c\x00\x00"))); err != nil {
+	notification := wire.AppendBody(nil, wire.NotificationResponse, []byte("\x00\x00\x00\x01c\x00\x00"))
+	if _, err := s.conn.Write(notification); err != nil {
 		t.Fatal(err)
 	}
 	a.want("A(c)") // it comes while nothing is asked

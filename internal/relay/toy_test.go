@@ -27,8 +27,6 @@ type toy struct {
 	release chan struct{}
 	// split is where in a session's output a write ends and the next begins.
 	split int
-	// deaf makes sessions that are opened read nothing until it is closed.
-	deaf chan struct{}
 	// before, when set, is called before a statement is executed. See setBefore.
 	before func(s *toySession, text string)
 }
@@ -50,6 +48,7 @@ func (y *toy) open(conn net.Conn) *toySession {
 	defer y.mutex.Unlock()
 	s := &toySession{
 		toy: y, conn: conn, number: len(y.sessions) + 1, cancelled: make(chan struct{}, 1),
+		ending: make(chan struct{}),
 		status: wire.StatusIdle, statements: map[string]string{}, portals: map[string]string{},
 		settings: map[string]string{}, made: map[string]bool{}, channels: map[string]bool{},
 	}
@@ -59,7 +58,7 @@ func (y *toy) open(conn net.Conn) *toySession {
 	y.sessions = append(y.sessions, s)
 	y.alive++
 	y.playing.Go(func() {
-		s.run(y.deaf)
+		s.run()
 		_ = conn.Close()
 		y.mutex.Lock()
 		defer y.mutex.Unlock()
@@ -131,7 +130,7 @@ func (y *toy) stop() {
 	y.mutex.Lock()
 	for _, s := range y.sessions {
 		_ = s.conn.Close()
-		close(s.stopped())
+		close(s.ending)
 	}
 	y.mutex.Unlock()
 	y.playing.Wait()
@@ -157,13 +156,6 @@ type toySession struct {
 	settings   map[string]string
 	made       map[string]bool // settings of this session's own
 	channels   map[string]bool
-}
-
-func (s *toySession) stopped() chan struct{} {
-	if s.ending == nil {
-		s.ending = make(chan struct{})
-	}
-	return s.ending
 }
 
 // received is all that was sent to the session so far.
@@ -209,17 +201,7 @@ func showSent(kind wire.Type, body []byte) string {
 var errEnd = errors.New("the session ends")
 
 // run answers messages until the connection ends.
-func (s *toySession) run(deaf <-chan struct{}) {
-	s.toy.mutex.Lock()
-	ending := s.stopped()
-	s.toy.mutex.Unlock()
-	if deaf != nil {
-		select {
-		case <-deaf:
-		case <-ending:
-			return
-		}
-	}
+func (s *toySession) run() {
 	for {
 		kind, body, err := readMessage(s)
 		if err != nil || kind == wire.Terminate {
@@ -240,6 +222,14 @@ func (s *toySession) Read(p []byte) (int, error) {
 		s.in.Write(p[:n])
 	}
 	return n, err
+}
+
+// waitFor waits until the gate is closed, or the test ends.
+func (s *toySession) waitFor(gate <-chan struct{}) {
+	select {
+	case <-gate:
+	case <-s.ending:
+	}
 }
 
 // flush sends what has been said so far, in the pieces the test wants.
