@@ -57,9 +57,7 @@ func (c *client) cancel(done func()) {
 			c.become(clientIdle)
 		}
 		c.fail(pgerr.Cancelled.With())
-		if s == nil {
-			c.resume()
-		}
+		c.resume()
 		done()
 	case s != nil && s.replies.count > 0:
 		s.cancel(done)

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/usher-pg/usher/internal/pgerr"
@@ -19,6 +20,8 @@ const (
 	taskProbe       // asks the server what the linked client's transaction left behind
 	taskReset       // cleans up after a client that left
 )
+
+var errRows = errors.New("more than one row in answer to usher")
 
 // taskRowMax bounds the row a probe answers with: settings are bounded by session's limits, and far smaller.
 const taskRowMax = 1 << 20
@@ -99,6 +102,9 @@ func (s *server) taskMessage(t wire.Type, b []byte) {
 		}
 	case wire.DataRow:
 		columns, err := wire.RowColumns(nil, bytes.Clone(b))
+		if err == nil && x.row != nil {
+			err = errRows
+		}
 		if err != nil {
 			x.failure = err.Error()
 			return
