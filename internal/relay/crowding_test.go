@@ -238,9 +238,6 @@ func TestOnlySoMuchIsReadAhead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if name != "for a server connection" {
-				openBug(t, "a client's input is kept without a bound while usher uses its server connection")
-			}
 			w := one().start(t)
 			g, goOn := begin(w)
 			end := w.watch()

@@ -380,8 +380,6 @@ func TestWithoutTrackingNamesGoThroughAsTheyAre(t *testing.T) {
 // when the transaction of a client that died was rolled back.
 func TestARollbackAfterADeadClientKeepsTheStatements(t *testing.T) {
 	t.Parallel()
-	openBug(t, "a ROLLBACK is taken for a reset when the session's settings are what they were at the start: "+
-		"the cache is cleared, and the next Parse is refused by the server")
 	w := one().start(t)
 	a, b := w.seatWith("application_name", "usher"), w.seatWith("application_name", "usher")
 	a.ask("1 Z(I)", parse("s", "SELECT 'x'"), endBatch())
@@ -408,7 +406,6 @@ func TestALongUnnamedStatementMayBeDescribedFirst(t *testing.T) {
 
 func TestAnErrorForgetsOnlyTheStatementItIsAbout(t *testing.T) {
 	t.Parallel()
-	openBug(t, "the error of an unnamed Parse forgets the unnamed statement of a later batch that is under way")
 	w := one().start(t)
 	a := w.seat()
 	a.ask("E(42601) Z(I) 1 Z(I)",

@@ -94,7 +94,6 @@ func TestAClientThatDiesBeforeItsServerConnectionArrives(t *testing.T) {
 
 func TestAServerConnectionThatBreaksOnItsWayIsReplaced(t *testing.T) {
 	t.Parallel()
-	openBug(t, "a server connection that breaks while it is to travel stays busy in the pool for ever")
 	w, on := twoLoops(t, 1)
 	goOn := w.stall(1)
 	on[0].send(query("SELECT pid"))
@@ -106,8 +105,6 @@ func TestAServerConnectionThatBreaksOnItsWayIsReplaced(t *testing.T) {
 
 func TestARequestCancelledBeforeItsServerConnectionArrives(t *testing.T) {
 	t.Parallel()
-	openBug(t, "a client that waits for another request when the server connection of a cancelled one arrives "+
-		"is linked and still queued in the pool")
 	w, on := twoLoops(t, 1)
 	goOn := w.stall(1)
 	on[0].send(query("SELECT 'x'"), query("SELECT 'y'"))
@@ -124,7 +121,6 @@ func TestARequestCancelledBeforeItsServerConnectionArrives(t *testing.T) {
 // being opened.
 func TestAPoolRemovedWhileItOpensLeavesNothing(t *testing.T) {
 	t.Parallel()
-	openBug(t, "a server connection that is opened for a pool removed meanwhile is never closed")
 	p := of(2)
 	p.rules.Engine.Min = 1
 	p.gate = make(chan struct{}, 2)
@@ -150,7 +146,6 @@ func TestAPoolRemovedWhileItOpensLeavesNothing(t *testing.T) {
 // address, while a server connection is being opened by the old ones.
 func TestAConnectionOpenedByOldRulesDoesNotStay(t *testing.T) {
 	t.Parallel()
-	openBug(t, "a server connection that was being opened when the rules changed is taken for a new one")
 	p := one()
 	p.gate = make(chan struct{}, 1)
 	w := p.start(t)

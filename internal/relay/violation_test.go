@@ -54,8 +54,6 @@ func TestABadMessageEndsItsClientAndNobodyElse(t *testing.T) {
 // message is either sent and answered, or not waited for.
 func TestABadMessageBehindAGoodOneLeavesTheServerConnectionFit(t *testing.T) {
 	t.Parallel()
-	openBug(t, "a client that ends in the middle of its input takes with it what was not sent yet, but not the "+
-		"replies that were expected to it: the server connection resets for ever")
 	for _, c := range badBehaviour {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -71,8 +69,6 @@ func TestABadMessageBehindAGoodOneLeavesTheServerConnectionFit(t *testing.T) {
 // what must not happen is that somebody waits for more of them.
 func TestAMessageWithoutABodyIsAnswered(t *testing.T) {
 	t.Parallel()
-	openBug(t, "a Parse or Execute without a body is waited for for ever, with its server connection, "+
-		"and the client's input is kept without a bound")
 	for _, kind := range []wire.Type{wire.Parse, wire.Execute} {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
@@ -132,8 +128,6 @@ func TestAServerThatBreaksTheProtocolIsLeft(t *testing.T) {
 // must not be taken for an answer to the client.
 func TestAnAnswerToUsherItselfIsChecked(t *testing.T) {
 	t.Parallel()
-	openBug(t, "one ReadyForQuery too many behind usher's own Query makes its end be missed: "+
-		"the client waits for ever")
 	w := one().start(t)
 	w.toy.setBefore(func(s *toySession, text string) {
 		if s.number == 1 && strings.HasPrefix(text, `SET "`) {
@@ -142,7 +136,13 @@ func TestAnAnswerToUsherItselfIsChecked(t *testing.T) {
 	})
 	a, b := w.seatWith("TimeZone", "Europe/Berlin"), w.seat()
 	a.send(query("SELECT 'x'"))
-	if word, err := a.read(); err != nil || !strings.HasPrefix(word, "E(") {
+	switch word, err := a.read(); word {
+	case "E(08006)", "E(08P01)":
+		a.wantEnd()
+	case "T": // it got another server connection
+		a.want("D(x) C(SELECT_1) Z(I)")
+		a.ask("T D(2) C(SELECT_1) Z(I)", query("SELECT pid"))
+	default:
 		t.Errorf("the client is told %s, %v", word, err)
 	}
 	b.ask("T D(2) C(SELECT_1) Z(I)", query("SELECT pid"))
