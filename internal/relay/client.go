@@ -84,8 +84,8 @@ func (c *client) drained() {
 	}
 }
 
-// check closes the client if its connection broke while it was written to, and stops its server connection from being
-// read as long as it does not take what is there.
+// check closes the client if its connection broke while it was written to, and stops its server connection from
+// being read as long as it does not take what is there.
 func (c *client) check() {
 	if c.fd < 0 {
 		return
@@ -133,8 +133,8 @@ func (c *client) resume() {
 	}
 }
 
-// mustWait reports whether the client's input is kept until something else has happened. Otherwise it is kept only until
-// the message at its head is whole, which has limits of its own.
+// mustWait reports whether the client's input is kept until something else has happened. Otherwise it is kept only
+// until the message at its head is whole, which has limits of its own.
 func (c *client) mustWait() bool {
 	return c.place == clientWaiting || c.server != nil && c.server.task != taskNone
 }
@@ -165,8 +165,9 @@ func (c *client) tell(e *pgerr.Error) {
 	c.write(out)
 }
 
-// fail refuses the request at the head of the client's input, and keeps the client. The request's messages are thrown
-// away: one Query or FunctionCall, or an extended batch up to its Sync, exactly as PostgreSQL skips after an error.
+// fail refuses the request at the head of the client's input, and keeps the client. The request's messages are
+// thrown away: one Query or FunctionCall, or an extended batch up to its Sync, exactly as PostgreSQL skips after an
+// error.
 func (c *client) fail(e *pgerr.Error) {
 	if e.Row.Severity == pgerr.SeverityFatal {
 		c.end(e)

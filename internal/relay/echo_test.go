@@ -29,9 +29,6 @@ type turn struct {
 // expect makes the server read n bytes and answer.
 func (e *echo) expect(n int, answer []byte) { e.turns <- turn{n, answer, 1} }
 
-// expectMany is expect for a number of times.
-func (e *echo) expectMany(n int, answer []byte, times int) { e.turns <- turn{n, answer, times} }
-
 func (e *echo) run(t testing.TB) {
 	defer close(e.ended)
 	scratch := make([]byte, 256<<10)

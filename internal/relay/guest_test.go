@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -245,9 +244,6 @@ func (g *guest) onLoop(f func(c *client)) {
 		}
 	})
 }
-
-// number reads a big-endian number.
-func number(b []byte) int { return int(binary.BigEndian.Uint32(b)) }
 
 // call is a FunctionCall.
 func call() []byte { return wire.AppendBody(nil, wire.FunctionCall, make([]byte, 10)) }

@@ -85,7 +85,6 @@ func (c *client) parseUnnamed(f *flow, length int) bool {
 	found, text := c.scanParse(f, length)
 	switch {
 	case !whole(f, length):
-		c.observe(session.Unsure, nil)
 		c.large = true // it cannot be kept, so the server connection must be
 	case found.Has(session.Deallocate) && c.deallocate(f, length, text):
 		return true
@@ -299,6 +298,9 @@ func (c *client) bind(f *flow, length int) bool {
 	}
 	s.batch = true
 	c.stats().Binds++
+	if c.large && len(head.Statement) == 0 {
+		c.observe(session.Unsure, nil) // not before: usher's own question would drop the statement
+	}
 	statement, as, same := c.statement(f, head.Statement)
 	c.bound(head.Portal, statement)
 	r := reply{expect: expectBind, statement: statement}

@@ -17,8 +17,8 @@ func (s *server) travel(c *client) {
 	})
 }
 
-// arrived goes on with a client whose server connection has come from another loop, or broke on its way: then the client,
-// which is queued nowhere, asks again.
+// arrived goes on with a client whose server connection has come from another loop, or broke on its way: then the
+// client, which is queued nowhere, asks again.
 func (c *client) arrived(s *server) {
 	l := c.loop
 	wanted := c.coming == s

@@ -236,11 +236,6 @@ func (w *world) places() (clients [clientPlaces]int, servers [serverPlaces]int) 
 	return clients, servers
 }
 
-func (w *world) clientsIn(place clientPlace) int {
-	clients, _ := w.places()
-	return clients[place]
-}
-
 func (w *world) serversIn(place serverPlace) int {
 	_, servers := w.places()
 	return servers[place]
