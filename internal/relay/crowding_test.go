@@ -89,7 +89,7 @@ func TestAHugeMessageStreamsThrough(t *testing.T) {
 			join(empty(wire.ParseComplete), empty(wire.BindComplete), rows[:len(rows)-6],
 				wire.AppendTag(nil, "SELECT 1"), rows[len(rows)-6:])},
 	} {
-		server.expect(len(c.message), c.answer)
+		server.expect(len(c.message), c.answer, 1)
 		got := make([]byte, len(c.answer))
 		end := w.watch()
 		size := allocated(func() {

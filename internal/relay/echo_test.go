@@ -26,8 +26,8 @@ type turn struct {
 	times  int
 }
 
-// expect makes the server read n bytes and answer.
-func (e *echo) expect(n int, answer []byte) { e.turns <- turn{n, answer, 1} }
+// expect makes the server read n bytes and answer, so many times.
+func (e *echo) expect(n int, answer []byte, times int) { e.turns <- turn{n, answer, times} }
 
 func (e *echo) run(t testing.TB) {
 	defer close(e.ended)

@@ -129,7 +129,8 @@ func TestRepliesAreAQueue(t *testing.T) {
 			}
 		}
 		if q.count != len(twin) || q.ready != ready {
-			t.Fatalf("seed %d, step %d: counts %d and %d, expected %d and %d", seed, step, q.count, q.ready, len(twin), ready)
+			t.Fatalf("seed %d, step %d: counts %d and %d, expected %d and %d",
+				seed, step, q.count, q.ready, len(twin), ready)
 		}
 		if len(twin) == 0 && *q.head() != (reply{}) || len(twin) > 0 && *q.head() != twin[0] {
 			t.Fatalf("seed %d, step %d: the head is %v", seed, step, *q.head())
@@ -254,6 +255,7 @@ func TestChunksGrowWithWhatIsInThem(t *testing.T) {
 // TestReleasable has one server connection that may leave its client, and everything that stands against it.
 func TestReleasable(t *testing.T) {
 	t.Parallel()
+	sessionMode := &Rules{Mode: ModeSession}
 	for name, against := range map[string]func(s *server, c *client){
 		"":                               func(*server, *client) {},
 		"half a message to the client":   func(s *server, _ *client) { s.left = 1 },
@@ -271,7 +273,7 @@ func TestReleasable(t *testing.T) {
 		"a pin":                          func(_ *server, c *client) { c.tracker.ProbeFailed() },
 		"replication":                    func(_ *server, c *client) { c.replicating = true },
 		"a long unnamed statement":       func(_ *server, c *client) { c.large = true },
-		"session mode":                   func(_ *server, c *client) { c.pool.current.Store(&Rules{Mode: ModeSession}) },
+		"session mode":                   func(_ *server, c *client) { c.pool.current.Store(sessionMode) },
 	} {
 		p := &Pool{}
 		p.current.Store(&Rules{})
