@@ -160,6 +160,35 @@ func TestAProbeIsInvisible(t *testing.T) {
 	}
 }
 
+// TestAProbeWaitsForTheBatchBehind has a client send a batch right behind the statement that is to be asked
+// about, and its Sync later. The question must not come in between: it would be part of the client's
+// transaction.
+func TestAProbeWaitsForTheBatchBehind(t *testing.T) {
+	t.Parallel()
+	openBug(t, "CRASH: a probe that is due while a batch without its Sync is under way panics with "+
+		"task on a server connection that is in use")
+	y := openTheatre(t)
+	g := y.seatWith("application_name", "usher")
+	g.send(query("LISTEN c"), parse("", "SELECT 1"))
+	g.linked()
+	y.act(nil, actServer, join(wire.AppendTag(nil, "LISTEN"), wire.AppendReady(nil, wire.StatusIdle)))
+	g.want("C(LISTEN) Z(I)")
+	y.act(nil, actServer, empty(wire.ParseComplete))
+	g.want("1")
+	g.send(endBatch())
+	g.taken()
+	y.act(nil, actServer, wire.AppendReady(nil, wire.StatusIdle))
+	g.want("Z(I)")
+	y.onLoops(func(l *loop) {
+		l.slots.each(func(_ *client, s *server) {
+			if s != nil && s.task != taskProbe {
+				t.Errorf("the server is not asked, task %d", s.task)
+			}
+		})
+	})
+	y.close()
+}
+
 func TestAProbeThatFailsPinsTheClient(t *testing.T) {
 	t.Parallel()
 	w := one().start(t)

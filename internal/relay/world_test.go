@@ -50,7 +50,8 @@ type plan struct {
 	rules  Rules
 	gate   chan struct{} // nil: the dialer waits for nothing
 
-	serverCut int // where in its output a server connection's write ends and the next begins; 0: nowhere
+	dial      Dialer // nil: the toy's
+	serverCut int    // where in its output a server connection's write ends and the next begins; 0: nowhere
 }
 
 // one is a plan of one loop and one server connection.
@@ -101,7 +102,9 @@ func (w *world) again(p *plan) *world {
 func (w *world) addPool(p *plan) {
 	w.toy, w.gate = newToy(p.serverCut), p.gate
 	rules := p.rules
-	rules.Dial = w.dial
+	if rules.Dial = p.dial; rules.Dial == nil {
+		rules.Dial = w.dial
+	}
 	w.pool = w.AddPool("shop", "app", rules, nil)
 }
 
@@ -277,6 +280,7 @@ func (w *world) finish() {
 		return
 	}
 	w.rest()
+	w.consistent()
 	if n := w.seated.Load(); n != 0 {
 		t.Errorf("%d clients are counted when none is left", n)
 	}
