@@ -17,12 +17,15 @@ import (
 // sink is a conn whose output can be read.
 func sink(t *testing.T) (c *conn, read func() string) {
 	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, fd := range fds {
 		t.Cleanup(func() { _ = unix.Close(fd) })
+		if err := unix.SetNonblock(fd, true); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return &conn{loop: &loop{}, fd: fds[0]}, func() string {
 		b := make([]byte, 1<<16)

@@ -136,7 +136,7 @@ func (s *server) process(buf []byte) {
 	case s.client == nil: // the client broke
 	case s.task != taskNone && s.exchange.over:
 		s.finish()
-	case s.probeDue:
+	case s.probeDue && s.quietNow():
 		s.probe()
 	case s.releasable():
 		s.release()

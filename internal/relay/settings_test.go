@@ -165,8 +165,6 @@ func TestAProbeIsInvisible(t *testing.T) {
 // transaction.
 func TestAProbeWaitsForTheBatchBehind(t *testing.T) {
 	t.Parallel()
-	openBug(t, "CRASH: a probe that is due while a batch without its Sync is under way panics with "+
-		"task on a server connection that is in use")
 	y := openTheatre(t)
 	g := y.seatWith("application_name", "usher")
 	g.send(query("LISTEN c"), parse("", "SELECT 1"))

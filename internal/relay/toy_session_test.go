@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"runtime"
 	"slices"
@@ -63,6 +64,9 @@ func (s *toySession) failed(err error) error {
 	if s.status == wire.StatusInTransaction {
 		s.status = wire.StatusFailed
 	}
+	if s.status == wire.StatusIdle {
+		s.rollback()
+	}
 	if f.severity == "FATAL" {
 		_ = s.flush()
 		return errEnd
@@ -83,9 +87,6 @@ func (s *toySession) answer(kind wire.Type, body []byte) error {
 		return s.ready()
 	case wire.Sync:
 		s.skipping = false
-		if s.status == wire.StatusIdle {
-			clear(s.portals)
-		}
 		return s.ready()
 	case wire.Flush:
 		return s.flush()
@@ -103,6 +104,10 @@ func (s *toySession) answer(kind wire.Type, body []byte) error {
 }
 
 func (s *toySession) ready() error {
+	if s.status == wire.StatusIdle {
+		s.before = nil
+		clear(s.portals)
+	}
 	s.out = wire.AppendReady(s.out, s.status)
 	return s.flush()
 }
@@ -226,6 +231,9 @@ func (s *toySession) execute(text string, described bool) error {
 	if before != nil {
 		before(s, text)
 	}
+	if s.before == nil {
+		s.before = &undo{maps.Clone(s.settings), maps.Clone(s.made), maps.Clone(s.channels)}
+	}
 	first, rest, _ := strings.Cut(text, " ")
 	if s.status == wire.StatusFailed && first != "ROLLBACK" && first != "COMMIT" {
 		return fail("25P02", "current transaction is aborted")
@@ -240,7 +248,10 @@ func (s *toySession) execute(text string, described bool) error {
 		if s.status == wire.StatusFailed {
 			first = "ROLLBACK"
 		}
-		s.status = wire.StatusIdle
+		if first == "ROLLBACK" {
+			s.rollback()
+		}
+		s.status, s.before = wire.StatusIdle, nil
 		s.out = wire.AppendTag(s.out, first)
 	case "SELECT":
 		return s.selects(rest, described)
@@ -399,10 +410,13 @@ func (s *toySession) command(first, rest string, described bool) error {
 		}
 		delete(s.statements, name)
 	case "DISCARD":
+		if s.status != wire.StatusIdle {
+			return fail("25001", "DISCARD ALL cannot run inside a transaction block")
+		}
 		tag = "DISCARD ALL"
 		clear(s.statements)
 		clear(s.channels)
-		for _, name := range slices.Sorted(mapKeys(s.made)) {
+		for _, name := range slices.Sorted(maps.Keys(s.made)) {
 			s.reset(name)
 		}
 	default:
@@ -412,22 +426,26 @@ func (s *toySession) command(first, rest string, described bool) error {
 	return nil
 }
 
-func mapKeys(m map[string]bool) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for name := range m {
-			if !yield(name) {
-				return
-			}
-		}
-	}
-}
-
 var setConfigCall = regexp.MustCompile(`set_config\('([^']*)','([^']*)',false\)`)
 
 func (s *toySession) setConfig(text string) {
 	for _, call := range setConfigCall.FindAllStringSubmatch(text, -1) {
 		s.set(call[1], call[2])
 	}
+}
+
+// rollback brings the session back to where it was when the transaction began.
+func (s *toySession) rollback() {
+	if s.before == nil {
+		return
+	}
+	for _, p := range reported() {
+		if value := s.before.settings[p.Name]; s.settings[p.Name] != value {
+			s.out = wire.AppendStatusParam(s.out, wire.Param{Name: p.Name, Value: value})
+		}
+	}
+	s.settings, s.made, s.channels = s.before.settings, s.before.made, s.before.channels
+	s.before = nil
 }
 
 // set changes a setting, and reports it if it is one of those.
@@ -460,7 +478,7 @@ func (s *toySession) reset(name string) {
 func (s *toySession) probe(described bool) error {
 	digits := func(text string) string { return hex.EncodeToString([]byte(text)) }
 	var settings []string
-	for _, name := range slices.Sorted(mapKeys(s.made)) {
+	for _, name := range slices.Sorted(maps.Keys(s.made)) {
 		settings = append(settings, name+"="+digits(s.settings[name]))
 	}
 	columns := []string{

@@ -156,6 +156,14 @@ type toySession struct {
 	settings   map[string]string
 	made       map[string]bool // settings of this session's own
 	channels   map[string]bool
+	before     *undo // what the transaction may be rolled back to; nil outside of one
+}
+
+// undo is the transactional part of a session's state.
+type undo struct {
+	settings map[string]string
+	made     map[string]bool
+	channels map[string]bool
 }
 
 // received is all that was sent to the session so far.

@@ -98,7 +98,7 @@ func (s *server) report(f *flow, length int, name, value string) {
 // track does what the end of a statement asks for.
 func (s *server) track() {
 	c := s.client
-	s.act(c.tracker.Ready(s.status, s.replies.ready > 0))
+	s.act(c.tracker.Ready(s.status, s.replies.count > 0 || s.batch))
 }
 
 func (s *server) act(a session.Action) {
