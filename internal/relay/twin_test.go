@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/usher-pg/usher/internal/wire"
-	engine "github.com/usher-pg/usher/pool"
 )
 
 // A pooler nobody notices answers as a session of one's own. So random clients talk to a server through the relay,
@@ -200,5 +199,3 @@ func (w *world) compare(g *guest, random *rand.Rand, steps int) {
 		}
 	}
 }
-
-var _ = engine.Normal
