@@ -107,7 +107,9 @@ func TestAStalledFakeServerIsFreedWhenTheTestEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		startup := pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30}
+		startup := pgproto3.StartupMessage{
+			ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "ada"},
+		}
 		content, err := startup.Encode(nil)
 		if err != nil {
 			t.Fatal(err)
