@@ -21,8 +21,9 @@ func textLength(body []byte) (int, error) {
 	return length, nil
 }
 
-// appendParse appends a Parse message. It is wire.AppendParse for a text and types that are one string.
-func appendParse(dst []byte, name, body string) []byte {
+// AppendParse appends a Parse message. It is wire.AppendParse for a text and types that are in one piece, as Body cuts
+// them.
+func AppendParse[B string | []byte](dst []byte, name string, body B) []byte {
 	dst = append(dst, byte(wire.Parse))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(4+len(name)+1+len(body)))
 	dst = append(append(dst, name...), 0)

@@ -65,7 +65,7 @@ func (s *Statement) AppendParse(dst []byte) []byte { return s.AppendParseAs(dst,
 // AppendParseAs appends the Parse message that prepares the statement under another name; "" is the unnamed
 // one.
 func (s *Statement) AppendParseAs(dst []byte, name string) []byte {
-	return appendParse(dst, name, s.key.body)
+	return AppendParse(dst, name, s.key.body)
 }
 
 // AppendClose appends the Close message that drops the statement from a server connection.

@@ -32,7 +32,7 @@ type client struct {
 	parses  uint32              // how many unnamed statements it has sent
 	portal  *prepared.Statement // what the unnamed portal was bound to, if that may change the session
 
-	awaiting    bool // waits until all replies have come
+	awaiting    bool // waits until every ReadyForQuery that was asked for has come
 	large       bool // a Parse too long to be kept waits for its Bind: the server connection stays
 	stale       bool // was told that a statement's result type has changed
 	replicating bool // its server connection is its own

@@ -218,7 +218,7 @@ func (c *client) query(f *flow, length int) bool {
 	if length <= wholeMax && !whole(f, length) {
 		return false
 	}
-	text := body(f, length)
+	text, clears := body(f, length), false
 	if whole(f, length) {
 		if len(text) == 0 || text[len(text)-1] != 0 {
 			c.end(pgerr.ProtocolViolation.With("invalid string in message"))
@@ -226,18 +226,20 @@ func (c *client) query(f *flow, length int) bool {
 		}
 		text = text[:len(text)-1]
 		found := session.Scan(text)
-		if found.Has(session.Deallocate) && c.deallocate(f, length, text) {
-			return true
+		if found.Has(session.Deallocate) {
+			if goOn, done := c.deallocate(f, length, text); done {
+				return goOn
+			}
 		}
-		c.observe(found, text)
+		clears = c.observe(found, text)
 	} else {
-		c.observe(session.Scan(text)|session.Unsure, text)
+		clears = c.observe(session.Scan(text)|session.Unsure, text)
 	}
 	if c.unnamed != nil || c.large {
 		c.forgetUnnamed()
 	}
 	c.server.unnamed = false
-	c.server.expect(reply{expect: expectQuery})
+	c.server.expect(reply{expect: expectQuery, clears: clears})
 	c.forward(f, length)
 	return true
 }

@@ -10,37 +10,43 @@ import (
 )
 
 // deallocate processes a text that drops a prepared statement by name, when it is one of the protocol's, which the
-// server knows by another name. In a Query it is answered here; a Parse is sent with usher's name instead. It
-// reports whether it has dealt with the message.
-func (c *client) deallocate(f *flow, length int, text []byte) bool {
+// server knows by another name. A Query is answered here; in a batch, or in a Parse, the server gets another name to
+// drop instead. done reports whether the message is dealt with, and goOn is then what step returns.
+func (c *client) deallocate(f *flow, length int, text []byte) (goOn, done bool) {
 	s := c.server
 	name, all, ok := session.Deallocated(text)
 	if s.cache == nil || !ok || all {
-		return false
+		return false, false
 	}
 	if prepared.Internal(name) {
 		s.cache.Clear() // a client that guesses usher's names shall not make others miss their statements
 		s.doubt = true
 	}
+	if c.uncertain([]byte(name)) {
+		return c.awaitReplies(), true
+	}
 	statement := c.names.Get([]byte(name))
 	if statement == nil {
-		return false
+		return false, false
 	}
-	if wire.Type(f.buf[f.pos]) == wire.Query {
-		c.names.Delete([]byte(name))
-		s.expect(reply{expect: expectQuery, manner: faked})
-		f.skip(length)
-		return true
+	r := reply{expect: expectQuery, statement: statement, name: name, drops: true}
+	t := wire.Type(f.buf[f.pos])
+	if t == wire.Query && !s.batch {
+		r.manner = faked
+	} else {
+		sql := `DEALLOCATE "` + takenStatement + `"`
+		s.prepareTaken(f)
+		if t == wire.Query { // in a batch, whose transaction only the server knows the state of
+			f.made = wire.AppendQuery(f.made, sql)
+		} else {
+			f.made = wire.AppendParse(f.made, "", []byte(sql), []byte{0, 0})
+			r.expect = expectParse
+		}
 	}
-	s.prepare(f, statement)
-	f.spill()
-	f.made = wire.AppendParse(f.made, "", []byte(`DEALLOCATE "`+statement.Name()+`"`), []byte{0, 0})
-	f.skip(length)
-	s.expect(reply{expect: expectParse})
-	s.cache.Remove(statement)
-	s.doubt = true
+	s.expect(r)
 	c.names.Delete([]byte(name))
-	return true
+	f.skip(length)
+	return true, true
 }
 
 // appendFake makes up a reply.
@@ -74,40 +80,77 @@ func (s *server) flushFakes() {
 	s.fake(f)
 	f.flush(&c.conn)
 	c.check()
-	if s.client == c && s.releasable() {
-		s.release()
+	s.proceed(c)
+}
+
+// forgetBatch takes back, the latest first, all up to the next Sync.
+func (s *server) forgetBatch() {
+	n := 0
+	for n < s.replies.count && s.replies.at(n).expect != expectSync {
+		n++
+	}
+	for i := n - 1; i >= 0; i-- {
+		s.forget(*s.replies.at(i), s.namesAt(i))
+	}
+	for range n {
+		s.replies.pop()
 	}
 }
 
-// forget takes back what was assumed when a message was forwarded that the server has refused or skipped.
-func (s *server) forget(r reply) {
+// namesAt is the set of names that the message of the i-th reply is about: the one put aside, if what is to drop them
+// all was sent later.
+func (s *server) namesAt(i int) **prepared.Names {
+	c := s.client
+	if c.shelved == nil {
+		return &c.names
+	}
+	for j := range min(i, s.replies.count) {
+		if s.replies.at(j).clears {
+			return &c.names
+		}
+	}
+	return &c.shelved
+}
+
+// forget takes back what was assumed when a message was forwarded that the server has refused or skipped. names is the
+// set it was about.
+func (s *server) forget(r reply, names **prepared.Names) {
+	switch {
+	case r.drops:
+		s.client.restore(r, names)
+		return
+	case r.clears && s.clearing > 0:
+		if s.clearing--; s.clearing == 0 {
+			s.unshelve()
+		}
+	}
 	switch r.expect {
 	case expectParse:
 		s.cache.Remove(r.statement)
 		if r.name != "" && !r.taken {
-			s.client.names.Delete([]byte(r.name))
+			(*names).Delete([]byte(r.name))
 		}
 		if r.number != 0 && r.number == s.client.parses {
 			s.unnamed = false
 			s.client.forgetUnnamed()
 		}
 	case expectClose:
-		switch {
-		case r.manner == faked && r.statement != nil:
-			s.client.restore(r)
-		case r.statement != nil:
+		if r.statement != nil {
 			s.cache.Restore(r.statement)
 		}
 	}
 }
 
-// restore gives the client a statement back whose Close the server has skipped.
-func (c *client) restore(r reply) {
+// restore gives the client a statement back whose Close or DEALLOCATE the server has skipped or refused.
+func (c *client) restore(r reply, names **prepared.Names) {
 	again, err := c.intern(r.statement)
 	if err != nil {
 		return
 	}
-	_ = c.setName([]byte(r.name), again) // taken by a Parse that was skipped too: then that is forgotten next
+	if *names == nil {
+		*names = new(prepared.Names)
+	}
+	_ = (*names).Set([]byte(r.name), again) // taken, or too many: then the client has it no more
 	again.Release()
 }
 

@@ -129,7 +129,7 @@ var deaths = []struct {
 		g.pinned("listen")
 	}, false},
 	{"with settings", func(w *world, g *guest) {
-		g.ask("S(TimeZone=Asia/Tokyo) C(SET) Z(I)", query("SET TimeZone = 'Asia/Tokyo'"))
+		g.ask("C(SET) S(TimeZone=Asia/Tokyo) Z(I)", query("SET TimeZone = 'Asia/Tokyo'"))
 	}, false},
 	{"while it does not read", func(w *world, g *guest) {
 		g.send(query("SELECT big 2000 4000"))

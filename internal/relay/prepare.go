@@ -16,24 +16,24 @@ import (
 // made-up reply in its place among the real ones. Nothing here ever sends a Sync: that would commit what the client
 // has begun.
 
-// noStatement is a name no statement ever has. A message that names a statement the client does not have, but
-// another might, goes to the server under it, so that the server itself says that it does not exist.
-const noStatement = "usher_none"
+// Names of ours that stand for no client's statement. A message that goes to the server under one of them makes the
+// server itself say what is wrong, in its language and in the order in which it checks.
+const (
+	noStatement    = "usher_none"  // no statement ever has it: what the client does not have, another might
+	takenStatement = "usher_taken" // a statement that any transaction takes, also one that has failed
+)
 
 // preparedMax is the longest Parse of a named statement.
 const preparedMax = prepared.MaxStatementBytes + prepared.MaxBindHead
 
 // parse processes a Parse.
 func (c *client) parse(f *flow, length int) bool {
-	s := c.server
 	named, known := hasName(body(f, length))
 	if !known {
 		return c.incomplete(f, length)
 	}
-	s.batch = true
-	c.stats().ClientParses++
 	switch {
-	case s.cache == nil:
+	case c.server.cache == nil:
 		return c.parsePlain(f, length)
 	case !named:
 		return c.parseUnnamed(f, length)
@@ -58,6 +58,7 @@ func (c *client) parsePlain(f *flow, length int) bool {
 		return false
 	}
 	c.observe(c.scanParse(f, length))
+	c.stats().ClientParses++
 	c.server.expect(reply{expect: expectParse})
 	c.forward(f, length)
 	return true
@@ -83,11 +84,15 @@ func (c *client) parseUnnamed(f *flow, length int) bool {
 	s.unnamed = true
 	c.parses++
 	found, text := c.scanParse(f, length)
+	if found.Has(session.Deallocate) && whole(f, length) {
+		if goOn, done := c.deallocate(f, length, text); done {
+			return goOn
+		}
+	}
+	c.stats().ClientParses++
 	switch {
 	case !whole(f, length):
 		c.large = true // it cannot be kept, so the server connection must be
-	case found.Has(session.Deallocate) && c.deallocate(f, length, text):
-		return true
 	case found != 0:
 		c.keepUnnamed(body(f, length)[1:])
 	default:
@@ -136,23 +141,22 @@ func (c *client) parseNamed(f *flow, length int) bool {
 		c.end(pgerr.ProtocolViolation.With(err.Error()))
 		return false
 	}
+	if c.uncertain(name) {
+		return c.awaitReplies()
+	}
+	c.stats().ClientParses++
 	statement, err := c.loop.relay.statements.Intern(parse, c.tracker.Settings().SearchPath())
 	if err == nil {
 		defer statement.Release()
 		err = c.setName(name, statement)
 	}
 	switch {
-	case errors.Is(err, prepared.ErrNameTaken) && s.replies.uncertain(name):
-		return c.awaitReplies()
 	case errors.Is(err, prepared.ErrNameTaken):
-		// The server is made to say it: this one is prepared already.
-		taken := c.names.Get(name)
-		s.prepare(f, taken)
-		s.parse(f, reply{expect: expectParse, name: string(name), alias: taken.Name(), taken: true}, taken)
+		s.parseTaken(f, string(name), parse)
 	case err != nil:
 		c.end(pgerr.StatementLimit.With().WithDetail("%v", err))
 		return false
-	case s.cache.Has(statement):
+	case s.has(statement) && s.sound():
 		s.expect(reply{expect: expectParse, manner: faked, name: string(name)})
 	default:
 		s.add(f, statement)
@@ -160,6 +164,31 @@ func (c *client) parseNamed(f *flow, length int) bool {
 	}
 	f.skip(length)
 	return true
+}
+
+// sound reports whether it is certain that the transaction the next message belongs to has not failed. In one that
+// has, the server refuses what usher would otherwise answer itself.
+func (s *server) sound() bool {
+	if s.replies.ready == 0 {
+		return s.status != wire.StatusFailed
+	}
+	return s.status == idleStatus && s.client.tracker.Plain()
+}
+
+// prepareTaken makes sure that the server has takenStatement, whatever state the transaction is in.
+func (s *server) prepareTaken(f *flow) {
+	f.spill()
+	f.made = wire.AppendTarget(f.made, wire.Close, wire.KindStatement, takenStatement)
+	s.expect(reply{expect: expectClose, manner: hidden})
+	f.made = wire.AppendParse(f.made, takenStatement, []byte("ROLLBACK"), []byte{0, 0})
+	s.expect(reply{expect: expectParse, manner: hidden})
+}
+
+// parseTaken makes the server say that a name is taken, unless it finds something else wrong with the Parse first.
+func (s *server) parseTaken(f *flow, name string, parse []byte) {
+	s.prepareTaken(f)
+	f.made = prepared.AppendParse(f.made, takenStatement, parse)
+	s.expect(reply{expect: expectParse, name: name, alias: takenStatement, taken: true})
 }
 
 // parseAlone answers a Parse of a client without a server connection, if some server has parsed the same statement
@@ -189,7 +218,13 @@ func (c *client) parseAlone(f *flow, length int) bool {
 	return true
 }
 
-// awaitReplies lets the client wait until all replies have come.
+// uncertain reports whether it depends on replies to come what the name of a statement stands for.
+func (c *client) uncertain(name []byte) bool {
+	q := &c.server.replies
+	return q.ready > 0 && len(name) > 0 && (c.shelved != nil || q.uncertain(name))
+}
+
+// awaitReplies lets the client wait until every ReadyForQuery that was asked for has come.
 func (c *client) awaitReplies() bool {
 	c.awaiting = true
 	c.pause(pauseReplies)
@@ -210,12 +245,18 @@ func (s *server) parse(f *flow, r reply, statement *prepared.Statement) {
 	s.expect(r)
 }
 
-// add counts a statement as prepared, and closes what that crowds out.
+// add counts a statement as prepared, and closes what that crowds out. One that is prepared is prepared again: if that
+// fails, or is skipped, it may be there or not.
 func (s *server) add(f *flow, statement *prepared.Statement) {
 	f.spill()
-	if s.doubt {
+	again := s.cache.Has(statement)
+	s.doubt = s.doubt || again
+	if s.doubt || s.replies.ready > 0 { // its last Close may yet be skipped
 		f.made = statement.AppendClose(f.made) // closing what is not there is no error
 		s.expect(reply{expect: expectClose, manner: hidden})
+	}
+	if again {
+		return
 	}
 	s.cache.Add(statement)
 	for old := s.cache.Evict(); old != nil; old = s.cache.Evict() {
@@ -224,9 +265,15 @@ func (s *server) add(f *flow, statement *prepared.Statement) {
 	}
 }
 
+// has reports whether it is certain that a statement is prepared when the next message arrives. One that is being
+// prepared in an earlier batch may not be.
+func (s *server) has(statement *prepared.Statement) bool {
+	return s.cache.Has(statement) && (s.replies.ready == 0 || !s.replies.prepares(statement))
+}
+
 // prepare makes sure that a statement is prepared on the server connection.
 func (s *server) prepare(f *flow, statement *prepared.Statement) {
-	if s.cache.Has(statement) {
+	if s.has(statement) {
 		return
 	}
 	s.add(f, statement)
@@ -234,8 +281,9 @@ func (s *server) prepare(f *flow, statement *prepared.Statement) {
 	s.loop.counters(s.pool).ServerParses++
 }
 
-// statement finds what a name in a Bind or Describe stands for. as is the name to send instead, unless same.
-func (c *client) statement(f *flow, name []byte) (statement *prepared.Statement, as string, same bool) {
+// statement finds what a name in a Bind or Describe stands for. as is the name to send instead, unless same. prepare:
+// see to it that the server has it.
+func (c *client) statement(f *flow, name []byte, prepare bool) (statement *prepared.Statement, as string, same bool) {
 	s := c.server
 	switch {
 	case s.cache == nil:
@@ -249,7 +297,9 @@ func (c *client) statement(f *flow, name []byte) (statement *prepared.Statement,
 		statement = c.named(name)
 	}
 	if statement != nil {
-		s.prepare(f, statement)
+		if prepare {
+			s.prepare(f, statement)
+		}
 		return statement, statement.Name(), false
 	}
 	if len(name) == 0 {
@@ -292,19 +342,18 @@ func (c *client) bind(f *flow, length int) bool {
 		return c.incomplete(f, length)
 	}
 	s := c.server
-	unknown := len(head.Statement) > 0 && s.cache != nil && c.names.Get(head.Statement) == nil
-	if unknown && s.replies.uncertain(head.Statement) {
-		return c.awaitReplies()
+	uncertain := s.cache != nil && c.uncertain(head.Statement)
+	if uncertain && (s.doubt || !s.cache.Has(c.names.Get(head.Statement))) {
+		return c.awaitReplies() // the server might have it, or not have it, whatever becomes of the Parse
 	}
-	s.batch = true
 	c.stats().Binds++
 	if c.large && len(head.Statement) == 0 {
 		c.observe(session.Unsure, nil) // not before: usher's own question would drop the statement
 	}
-	statement, as, same := c.statement(f, head.Statement)
+	statement, as, same := c.statement(f, head.Statement, !uncertain)
 	c.bound(head.Portal, statement)
 	r := reply{expect: expectBind, statement: statement}
-	if !same && statement == nil {
+	if !same && (statement == nil || uncertain) {
 		r.name, r.alias = string(head.Statement), as
 	}
 	s.expect(r)
@@ -340,13 +389,13 @@ func (c *client) execute(f *flow, length int) bool {
 	if len(b) == 0 {
 		return c.incomplete(f, length)
 	}
+	clears := false
 	if c.portal != nil && b[0] == 0 {
-		c.observe(c.portal.Finding(), c.portal.SQL())
+		clears = c.observe(c.portal.Finding(), c.portal.SQL())
 	} else {
 		c.observe(0, nil)
 	}
-	c.server.expect(reply{expect: expectExecute})
-	c.server.batch = true
+	c.server.expect(reply{expect: expectExecute, clears: clears})
 	c.forward(f, length)
 	return true
 }
@@ -365,7 +414,9 @@ func (c *client) target(f *flow, t wire.Type, length int) bool {
 		c.end(pgerr.ProtocolViolation.With(err.Error()))
 		return false
 	}
-	c.server.batch = true
+	if kind == wire.KindStatement && len(name) > 0 && c.server.cache != nil && c.uncertain(name) {
+		return c.awaitReplies()
+	}
 	if t == wire.Close {
 		c.closeTarget(f, length, kind, name)
 	} else {
@@ -378,7 +429,7 @@ func (c *client) describe(f *flow, length int, kind byte, name []byte) {
 	as, same, statement := "", true, (*prepared.Statement)(nil)
 	if kind == wire.KindStatement {
 		unbound, large := f.unbound, c.large
-		statement, as, same = c.statement(f, name)
+		statement, as, same = c.statement(f, name, true)
 		f.unbound, c.large = unbound, large // a Describe does not make the Bind unnecessary
 	}
 	r := reply{expect: expectDescribe, statement: statement}
@@ -405,7 +456,9 @@ func (c *client) closeTarget(f *flow, length int, kind byte, name []byte) {
 		c.forward(f, length)
 		return
 	}
-	s.expect(reply{expect: expectClose, manner: faked, statement: c.names.Get(name), name: string(name)})
+	r := reply{expect: expectClose, manner: faked, statement: c.names.Get(name), name: string(name)}
+	r.drops = r.statement != nil
+	s.expect(r)
 	c.names.Delete(name)
 	f.skip(length)
 }

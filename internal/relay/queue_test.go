@@ -225,6 +225,7 @@ func TestAReconnectReplacesTheServerConnectionsAsTheyComeFree(t *testing.T) {
 	t.Parallel()
 	w := of(2).start(t)
 	a, b := w.seat(), w.seat()
+	w.eventually("both are open", func() bool { return w.serversIn(serverIdle) == 2 })
 	a.ask("C(BEGIN) Z(T)", query("BEGIN"))
 	w.pool.Reconnect()
 	w.eventually("the idle one is replaced", func() bool { return w.toy.opened() >= 3 && w.toy.living() == 2 })

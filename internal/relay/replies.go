@@ -34,6 +34,8 @@ type reply struct {
 	name      string              // what the client calls the statement
 	number    uint32              // which of the client's unnamed statements
 	taken     bool                // the client has another statement of that name
+	drops     bool                // the client has the statement no more, unless this is refused
+	clears    bool                // all prepared statements, unless this is refused
 	alias     string              // what the server calls it, if an error may say so
 }
 
@@ -116,15 +118,38 @@ func (q *replies) copyBegins() (ended bool) {
 }
 
 // uncertain reports whether what name stands for depends on replies to come: the last outstanding message about it is
-// part of a batch whose Sync has been sent, so that it may still fail without taking what follows with it.
+// a Query, or part of a batch whose Sync has been sent, so that it may still fail without taking what follows with it.
 func (q *replies) uncertain(name []byte) bool {
 	synced := false
 	for i := q.count - 1; i >= 0; i-- {
 		r := q.at(i)
+		synced = synced || r.expect.endsReady()
 		if r.name == string(name) {
 			return synced
 		}
-		synced = synced || r.expect == expectSync
+	}
+	return false
+}
+
+// prepares reports whether a statement is being prepared in a batch whose Sync has been sent.
+func (q *replies) prepares(statement *prepared.Statement) bool {
+	synced := false
+	for i := q.count - 1; i >= 0; i-- {
+		r := q.at(i)
+		synced = synced || r.expect.endsReady()
+		if synced && r.expect == expectParse && r.statement == statement {
+			return true
+		}
+	}
+	return false
+}
+
+// clears reports whether a statement under way is to drop all prepared statements.
+func (q *replies) clears() bool {
+	for i := range q.count {
+		if q.at(i).clears {
+			return true
+		}
 	}
 	return false
 }

@@ -68,6 +68,9 @@ func (s *server) expect(r reply) {
 			s.entered = s.loop.now
 		}
 	}
+	if !r.expect.endsReady() {
+		s.batch = true
+	}
 	s.replies.push(r)
 }
 
@@ -132,21 +135,38 @@ func (s *server) process(buf []byte) {
 		return
 	}
 	c.check()
+	s.proceed(c)
+}
+
+// proceed does what replies that have come make possible. c is who was linked before.
+func (s *server) proceed(c *client) {
 	switch {
-	case s.client == nil: // the client broke
-	case s.task != taskNone && s.exchange.over:
-		s.finish()
+	case s.client != c: // the client broke
+	case s.task != taskNone:
+		if s.exchange.over {
+			s.finish()
+		}
 	case s.probeDue && s.quietNow():
 		s.probe()
 	case s.releasable():
 		s.release()
-	case c.pauses&pauseReplies != 0 && (s.replies.count == 0 || !c.awaiting && s.replies.count < repliesMax/2):
-		c.awaiting = false
-		c.unpause(pauseReplies)
+	case s.caughtUp():
 		c.resume()
 	case c.pauses&pauseLeaving != 0 && s.replies.count == 0:
 		c.resume()
 	}
+}
+
+// caughtUp lets a client be read again that waited for replies, and reports whether it did.
+func (s *server) caughtUp() bool {
+	c := s.client
+	switch {
+	case c.pauses&pauseReplies == 0, c.awaiting && s.replies.ready > 0, !c.awaiting && s.replies.count > repliesMax/2:
+		return false
+	}
+	c.awaiting = false
+	c.unpause(pauseReplies)
+	return true
 }
 
 // broken ends a server connection that failed.

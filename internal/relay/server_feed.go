@@ -145,6 +145,12 @@ func (s *server) fake(f *flow) {
 		r := s.replies.pop()
 		f.spill()
 		f.made = appendFake(f.made, r, s.status)
+		if r.expect == expectQuery {
+			if s.status == wire.StatusFailed {
+				s.forget(r, s.namesAt(0))
+			}
+			s.track()
+		}
 	}
 }
 
@@ -209,7 +215,7 @@ func (s *server) statementEnds() {
 		s.began = l.now
 	}
 	s.track()
-	if s.replies.count == 0 && (s.clearing > 0 || c.shelved != nil) {
+	if (s.clearing > 0 || c.shelved != nil) && !s.replies.clears() {
 		s.unshelve()
 	}
 }
@@ -233,12 +239,11 @@ func (s *server) failed(f *flow, length int) bool {
 	wasCopying := s.copying
 	s.copying = false
 	s.passError(f, length)
-	if e := s.replies.head().expect; e == expectQuery || e == expectFunction {
+	if head := s.replies.head(); head.expect == expectQuery || head.expect == expectFunction {
+		s.forget(*head, s.namesAt(0))
 		return true
 	}
-	for s.replies.count > 0 && s.replies.head().expect != expectSync {
-		s.forget(s.replies.pop())
-	}
+	s.forgetBatch()
 	if s.replies.count == 0 && (s.batch || wasCopying) {
 		s.skipping = true
 	}

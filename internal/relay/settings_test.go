@@ -8,7 +8,7 @@ import (
 )
 
 // setTimeZone is the answer to SET TimeZone.
-const setTimeZone = "S(TimeZone=Asia/Tokyo) C(SET) Z(I)"
+const setTimeZone = "C(SET) S(TimeZone=Asia/Tokyo) Z(I)"
 
 func TestSettingsFollowAClient(t *testing.T) {
 	t.Parallel()
@@ -85,6 +85,7 @@ func TestSettingsThatCannotBeRestoredFailTheRequest(t *testing.T) {
 	t.Parallel()
 	w := of(2).start(t)
 	a, b := w.seat(), w.seat()
+	w.eventually("both are open", func() bool { return w.serversIn(serverIdle) == 2 })
 	a.ask("C(SET) Z(I)", query("SET work_mem = '1MB'"))
 	w.toy.setBefore(func(s *toySession, text string) {
 		if strings.HasPrefix(text, "SET") && strings.Contains(text, "1MB") {

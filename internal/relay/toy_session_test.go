@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -45,6 +43,8 @@ type failure struct{ severity, code, message, routine string }
 func (f *failure) Error() string { return f.message }
 
 func fail(code, message string) *failure { return &failure{"ERROR", code, message, ""} }
+
+var errAborted = fail("25P02", "current transaction is aborted, commands ignored until end of transaction block")
 
 func (s *toySession) say(f *failure, t wire.Type) {
 	s.out = wire.AppendError(s.out, t, wire.ErrorPart{Field: wire.FieldSeverity, Value: f.severity},
@@ -108,8 +108,19 @@ func (s *toySession) ready() error {
 		s.before = nil
 		clear(s.portals)
 	}
+	s.report()
 	s.out = wire.AppendReady(s.out, s.status)
 	return s.flush()
+}
+
+// report reports what has changed, as PostgreSQL does from 14 on: only when it is ready again.
+func (s *toySession) report() {
+	for _, p := range reported() {
+		if value := s.settings[p.Name]; s.told[p.Name] != value {
+			s.told[p.Name] = value
+			s.out = wire.AppendStatusParam(s.out, wire.Param{Name: p.Name, Value: value})
+		}
+	}
 }
 
 func (s *toySession) query(body []byte) error {
@@ -141,12 +152,13 @@ func (s *toySession) extended(kind wire.Type, body []byte) error {
 		if err != nil {
 			return fail("08P01", "invalid message format")
 		}
+		_, taken := s.statements[string(name)]
 		switch {
 		case strings.Contains(string(text), "unparsable"):
 			return fail("42601", "syntax error")
 		case s.status == wire.StatusFailed && !strings.HasPrefix(string(text), "ROLLBACK"):
-			return fail("25P02", "current transaction is aborted")
-		case len(name) > 0 && s.statements[string(name)] != "":
+			return errAborted
+		case len(name) > 0 && taken:
 			return fail("42P05", fmt.Sprintf("prepared statement %q already exists", name))
 		}
 		s.statements[string(name)] = string(text)
@@ -160,7 +172,7 @@ func (s *toySession) extended(kind wire.Type, body []byte) error {
 		case !ok:
 			return fail("26000", fmt.Sprintf("prepared statement %q does not exist", name))
 		case s.status == wire.StatusFailed && !strings.HasPrefix(text, "ROLLBACK"):
-			return fail("25P02", "current transaction is aborted")
+			return errAborted
 		case text == "SELECT stale":
 			return &failure{"ERROR", "0A000", "cached plan must not change result type", "RevalidateCachedQuery"}
 		}
@@ -196,6 +208,10 @@ func (s *toySession) target(kind wire.Type, body []byte) error {
 	}
 	if !ok {
 		return fail("26000", fmt.Sprintf("%c %q does not exist", which, name))
+	}
+	if s.status == wire.StatusFailed && !strings.HasPrefix(text, "ROLLBACK") {
+		// PostgreSQL describes what has no rows even then. A relay may have to prepare it first.
+		return errAborted
 	}
 	if which == wire.KindStatement {
 		s.out = wire.AppendBody(s.out, wire.ParameterDescription, []byte{0, 0})
@@ -236,7 +252,7 @@ func (s *toySession) execute(text string, described bool) error {
 	}
 	first, rest, _ := strings.Cut(text, " ")
 	if s.status == wire.StatusFailed && first != "ROLLBACK" && first != "COMMIT" {
-		return fail("25P02", "current transaction is aborted")
+		return errAborted
 	}
 	switch first {
 	case "":
@@ -372,126 +388,4 @@ func (s *toySession) copies(what string) error {
 			return fail("08P01", "unexpected message during COPY from stdin")
 		}
 	}
-}
-
-// command executes what changes the session.
-func (s *toySession) command(first, rest string, described bool) error {
-	tag := first
-	switch first {
-	case "SHOW":
-		s.rows(described, s.settings[rest])
-		return nil
-	case "SET":
-		name, value, _ := strings.Cut(rest, " = ")
-		s.set(strings.Trim(name, `"`), strings.Trim(value, "'"))
-	case "RESET":
-		for name := range s.made {
-			if rest == name || rest == `"`+name+`"` || rest == "ALL" {
-				s.reset(name)
-			}
-		}
-	case "LISTEN":
-		s.channels[rest] = true
-	case "UNLISTEN":
-		clear(s.channels)
-	case "NOTIFY":
-		if s.channels[rest] {
-			s.out = wire.AppendBody(s.out, wire.NotificationResponse, []byte("\x00\x00\x00\x01"+rest+"\x00\x00"))
-		}
-	case "DEALLOCATE":
-		if rest == "ALL" {
-			clear(s.statements)
-			tag = "DEALLOCATE ALL"
-			break
-		}
-		name := strings.Trim(rest, `"`)
-		if _, ok := s.statements[name]; !ok {
-			return fail("26000", "prepared statement does not exist")
-		}
-		delete(s.statements, name)
-	case "DISCARD":
-		if s.status != wire.StatusIdle {
-			return fail("25001", "DISCARD ALL cannot run inside a transaction block")
-		}
-		tag = "DISCARD ALL"
-		clear(s.statements)
-		clear(s.channels)
-		for _, name := range slices.Sorted(maps.Keys(s.made)) {
-			s.reset(name)
-		}
-	default:
-		return fail("42601", "syntax error at "+first)
-	}
-	s.out = wire.AppendTag(s.out, tag)
-	return nil
-}
-
-var setConfigCall = regexp.MustCompile(`set_config\('([^']*)','([^']*)',false\)`)
-
-func (s *toySession) setConfig(text string) {
-	for _, call := range setConfigCall.FindAllStringSubmatch(text, -1) {
-		s.set(call[1], call[2])
-	}
-}
-
-// rollback brings the session back to where it was when the transaction began.
-func (s *toySession) rollback() {
-	if s.before == nil {
-		return
-	}
-	for _, p := range reported() {
-		if value := s.before.settings[p.Name]; s.settings[p.Name] != value {
-			s.out = wire.AppendStatusParam(s.out, wire.Param{Name: p.Name, Value: value})
-		}
-	}
-	s.settings, s.made, s.channels = s.before.settings, s.before.made, s.before.channels
-	s.before = nil
-}
-
-// set changes a setting, and reports it if it is one of those.
-func (s *toySession) set(name, value string) {
-	for _, p := range reported() {
-		if strings.EqualFold(p.Name, name) {
-			name = p.Name
-			if s.settings[name] != value {
-				s.out = wire.AppendStatusParam(s.out, wire.Param{Name: name, Value: value})
-			}
-		}
-	}
-	s.settings[name] = value
-	s.made[name] = true
-}
-
-// reset brings a setting back to what the session began with.
-func (s *toySession) reset(name string) {
-	value := ""
-	for _, p := range reported() {
-		if p.Name == name {
-			value = p.Value
-		}
-	}
-	s.set(name, value)
-	delete(s.made, name)
-}
-
-// probe answers the question about the session's state.
-func (s *toySession) probe(described bool) error {
-	digits := func(text string) string { return hex.EncodeToString([]byte(text)) }
-	var settings []string
-	for _, name := range slices.Sorted(maps.Keys(s.made)) {
-		settings = append(settings, name+"="+digits(s.settings[name]))
-	}
-	columns := []string{
-		strings.Join(settings, ","), "", digits("app"), digits("app"), digits("none"),
-		strconv.Itoa(len(s.channels)), "0", "0", "0", "0/" + strconv.Itoa(len(s.statements)),
-	}
-	if described {
-		s.describeRow()
-	}
-	var row [][]byte
-	for _, c := range columns {
-		row = append(row, []byte(c))
-	}
-	s.out = wire.AppendTag(wire.AppendRow(s.out, row), "SELECT 1")
-	return nil
 }

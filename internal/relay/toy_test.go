@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"sync"
 
@@ -19,6 +20,7 @@ type toy struct {
 	mutex    sync.Mutex
 	sessions []*toySession // in the order they were opened
 	alive    int
+	stopped  bool
 	cancels  []int // numbers of the sessions that were cancelled
 
 	// hold, when set, is received from before a cancel request is delivered.
@@ -55,7 +57,11 @@ func (y *toy) open(conn net.Conn) *toySession {
 	for _, p := range reported() {
 		s.settings[p.Name] = p.Value
 	}
+	s.told = maps.Clone(s.settings)
 	y.sessions = append(y.sessions, s)
+	if y.stopped {
+		_ = conn.Close()
+	}
 	y.alive++
 	y.playing.Go(func() {
 		s.run()
@@ -128,6 +134,7 @@ func (y *toy) session(n int) *toySession {
 // stop ends all sessions.
 func (y *toy) stop() {
 	y.mutex.Lock()
+	y.stopped = true
 	for _, s := range y.sessions {
 		_ = s.conn.Close()
 		close(s.ending)
@@ -154,7 +161,8 @@ type toySession struct {
 	statements map[string]string
 	portals    map[string]string
 	settings   map[string]string
-	made       map[string]bool // settings of this session's own
+	told       map[string]string // the settings as they were last reported
+	made       map[string]bool   // settings of this session's own
 	channels   map[string]bool
 	before     *undo // what the transaction may be rolled back to; nil outside of one
 }

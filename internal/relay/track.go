@@ -7,21 +7,25 @@ import (
 	"github.com/usher-pg/usher/internal/wire"
 )
 
-// observe notes what a statement that is about to be forwarded may leave behind in the session.
-func (c *client) observe(f session.Finding, text []byte) {
+// observe notes what a statement that is about to be forwarded may leave behind in the session. clears reports whether
+// it is to drop all prepared statements.
+func (c *client) observe(f session.Finding, text []byte) (clears bool) {
+	s := c.server
 	if c.replicating {
-		return // it never shares its server connection, which may not even speak SQL
+		return false // it never shares its server connection, which may not even speak SQL
 	}
-	c.tracker.Observe(f, text)
-	if s := c.server; s.cache != nil && f.ClearsPrepared() {
-		// From here on nothing may count on what was prepared; whether it is gone shows when the statement completes.
-		s.cache.Clear()
-		s.doubt = true
-		s.clearing++
-		if c.shelved == nil {
-			c.shelved, c.names = c.names, nil
-		}
+	c.tracker.Observe(f, text, s.replies.ready)
+	if s.cache == nil || !f.ClearsPrepared() {
+		return false
 	}
+	// From here on nothing may count on what was prepared; whether it is gone shows when the statement completes.
+	s.cache.Clear()
+	s.doubt = true
+	s.clearing++
+	if c.shelved == nil {
+		c.shelved, c.names = c.names, nil
+	}
+	return true
 }
 
 // tag notes that a statement completed.
@@ -148,6 +152,7 @@ func (s *server) goOn() {
 		s.release()
 		return
 	}
+	s.caughtUp()
 	c.resume()
 	if s.client == c && s.releasable() {
 		s.release()

@@ -18,6 +18,8 @@ type Change struct {
 	Kind ChangeKind
 	Name string // canonical: lower case
 	Text string
+
+	batch int // how many ReadyForQuery come before that of its batch, from when something was pending
 }
 
 // SQL is a clean statement that makes the change: no comments, no semicolon, the name quoted.

@@ -30,8 +30,8 @@
 // A [Tracker] belongs to one client. It is told what goes to the server and what comes back, and says at each
 // end of a transaction whether nothing has changed, the settings have changed, or the server must be asked:
 //
-//	forward Query:      tracker.Observe(session.Scan(text), text)
-//	forward Execute:    tracker.Observe(statement.Finding, statement.Text()) // not at Parse, not at Bind
+//	forward Query:      tracker.Observe(session.Scan(text), text, ahead)
+//	forward Execute:    tracker.Observe(statement.Finding, statement.Text(), ahead) // not at Parse, not at Bind
 //	CommandComplete:    if tracker.CommandTag(tag) { clear the maps of prepared statements }
 //	ErrorResponse:      tracker.Error()
 //	ParameterStatus:    tracker.ParameterStatus(name, value)

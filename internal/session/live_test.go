@@ -112,7 +112,7 @@ func (l *live) must(sql string) [][]byte {
 func (l *live) exchange(tracker *Tracker, texts []string, extended bool) (status byte, failure string) {
 	l.t.Helper()
 	for _, sql := range texts {
-		tracker.Observe(Scan([]byte(sql)), []byte(sql))
+		tracker.Observe(Scan([]byte(sql)), []byte(sql), 0)
 		if !extended {
 			l.front.Send(&pgproto3.Query{String: sql})
 			continue

@@ -17,6 +17,7 @@ type pending struct {
 	failed   bool // an error has come
 	asks     bool // only the server knows
 	cleared  bool // DISCARD ALL has completed
+	ready    int  // ReadyForQuery that have come
 	outcome  outcome
 }
 
@@ -42,7 +43,7 @@ const (
 func (p *pending) ask() { p.asks = true }
 
 // observe is the slow part of Tracker.Observe.
-func (t *Tracker) observe(found Finding, sql []byte) {
+func (t *Tracker) observe(found Finding, sql []byte, ahead int) {
 	if t.tempPath() && (found.Has(DDL) || containsFold(sql, "into")) {
 		found |= Temp
 	}
@@ -63,7 +64,11 @@ func (t *Tracker) observe(found Finding, sql []byte) {
 		p.asks = p.asks || changes || len(p.changes) > 0
 	}
 	if changes || found.Has(Local) {
+		before := len(p.changes)
 		t.observeChanges(found, sql)
+		for i := range p.changes[before:] {
+			p.changes[before+i].batch = p.ready + ahead
+		}
 	}
 }
 

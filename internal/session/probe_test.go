@@ -82,7 +82,7 @@ func FuzzParseProbe(f *testing.F) {
 			return
 		}
 		var tracker Tracker
-		tracker.Observe(Unsure, nil)
+		tracker.Observe(Unsure, nil, 0)
 		tracker.Ready('I', false)
 		tracker.Apply(probe) // must take whatever a server says
 		AppendDiff(nil, nil, tracker.Settings())

@@ -102,9 +102,9 @@ func (p *player) play(t *testing.T, line string) string {
 		}
 		p.tracker.Start(settings)
 	case "query":
-		p.tracker.Observe(Scan(sql), sql)
+		p.tracker.Observe(Scan(sql), sql, 0)
 	case "truncated":
-		p.tracker.Observe(Scan(sql)|Unsure, sql)
+		p.tracker.Observe(Scan(sql)|Unsure, sql, 0)
 	case "tag":
 		if p.tracker.CommandTag([]byte(rest)) {
 			return "clear prepared statements"
@@ -118,7 +118,7 @@ func (p *player) play(t *testing.T, line string) string {
 	case "ready":
 		return p.act(p.tracker.Ready(rest[0], strings.HasSuffix(rest, "more")))
 	case "run":
-		p.tracker.Observe(Scan(sql), sql)
+		p.tracker.Observe(Scan(sql), sql, 0)
 		word, _, _ := strings.Cut(rest, " ")
 		p.tracker.CommandTag([]byte(strings.ToUpper(word)))
 		return p.act(p.tracker.Ready('I', false))

@@ -125,7 +125,7 @@ func TestATrackerBeyondTheLimitsPins(t *testing.T) {
 			t.Fatal("not pinned")
 		}
 		sql := []byte(fmt.Sprintf("SET app.x%d = 'y'", i))
-		tracker.Observe(Scan(sql), sql)
+		tracker.Observe(Scan(sql), sql, 0)
 		tracker.CommandTag([]byte("SET"))
 		tracker.Ready('I', false)
 	}

@@ -91,9 +91,12 @@ func (d *draft) applyForClient(c Change, startup *Settings) {
 	}
 }
 
-// resets reports whether the last change of a parameter was to reset it.
+// resets reports whether the last change of a parameter was to reset it, as far as the server has come.
 func (p *pending) resets(name string) bool {
 	for _, c := range slices.Backward(p.changes) {
+		if c.batch > p.ready {
+			continue
+		}
 		switch c.Kind {
 		case ChangeResetAll, ChangeDiscardAll:
 			return true

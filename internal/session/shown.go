@@ -13,7 +13,8 @@ func (t *Tracker) Shown(name, value string) (shown string, news bool) {
 	}
 	known, ok := t.settings.Value(canonical)
 	if p := t.pending; p != nil {
-		if !p.failed && p.resets(canonical) { // a statement that fails resets nothing
+		// What fails or is rolled back resets nothing.
+		if undone := p.failed || p.endings > 0 && p.rollback; !undone && p.resets(canonical) {
 			if own, has := t.startup.Value(canonical); has {
 				value = own
 			}

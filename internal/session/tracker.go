@@ -52,8 +52,9 @@ func (t *Tracker) Settings() *Settings { return t.settings }
 func (t *Tracker) Pins() PinReasons { return t.pins }
 
 // Observe is called when a statement that will be executed goes to the server: for Query with its text, for
-// Execute with the text that was parsed. The text is not kept.
-func (t *Tracker) Observe(found Finding, sql []byte) {
+// Execute with the text that was parsed. ahead is how many ReadyForQuery are outstanding before the one that its own
+// batch will end with. The text is not kept.
+func (t *Tracker) Observe(found Finding, sql []byte, ahead int) {
 	if t.texts < 255 {
 		t.texts++
 	}
@@ -61,7 +62,7 @@ func (t *Tracker) Observe(found Finding, sql []byte) {
 	if found&concerning == 0 && t.pending == nil && t.pins&(1<<PinUnknown) == 0 && !t.tempPath() {
 		return
 	}
-	t.observe(found, sql)
+	t.observe(found, sql, ahead)
 }
 
 // CommandTag is called with the tag of CommandComplete. It reports whether all prepared statements of the
@@ -103,6 +104,7 @@ func (t *Tracker) Ready(status byte, more bool) Action {
 		}
 		return Action{}
 	}
+	t.pending.ready++
 	if more {
 		if status == idle {
 			t.pending.ask() // it is not known which statements belong to which transaction
@@ -115,6 +117,11 @@ func (t *Tracker) Ready(status byte, more bool) Action {
 	}
 	t.control, t.texts = 0, 0
 	return action
+}
+
+// Plain reports whether no text observed since nothing was outstanding can have begun or ended a transaction block.
+func (t *Tracker) Plain() bool {
+	return t.control == 0 && (t.pending == nil || !t.pending.found.Has(Unsure))
 }
 
 // AppendProbe appends the SQL text of the probe, which answers with one row for ParseProbe.

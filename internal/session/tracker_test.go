@@ -16,13 +16,13 @@ func TestAnIdleTrackerIsSmall(t *testing.T) {
 
 // plainTransaction plays a transaction that leaves nothing.
 func plainTransaction(tracker *Tracker, begin, statement, commit, tag []byte) ActionKind {
-	tracker.Observe(Scan(begin), begin)
+	tracker.Observe(Scan(begin), begin, 0)
 	tracker.CommandTag(begin)
 	tracker.Ready('T', false)
-	tracker.Observe(Scan(statement), statement)
+	tracker.Observe(Scan(statement), statement, 0)
 	tracker.CommandTag(tag)
 	tracker.Ready('T', false)
-	tracker.Observe(Scan(commit), commit)
+	tracker.Observe(Scan(commit), commit, 0)
 	tracker.CommandTag(commit)
 	return tracker.Ready('I', false).Kind
 }
@@ -92,7 +92,7 @@ func BenchmarkTracker(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
 			sql := texts[i&1]
-			tracker.Observe(Scan(sql), sql)
+			tracker.Observe(Scan(sql), sql, 0)
 			tracker.CommandTag(tag)
 			tracker.Ready('I', false)
 		}
