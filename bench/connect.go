@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -36,8 +37,16 @@ func newConnector(p *pooler) (*connector, error) {
 	}
 	c := &connector{config: config}
 	config.DialFunc = c.dial
+	if config.TLSConfig != nil {
+		config.TLSConfig.CurvePreferences = keyExchanges
+	}
 	return c, nil
 }
+
+// keyExchanges are those that libpq offers with OpenSSL before 3.5, Debian's. Go's own choice begins with one that
+// resists quantum computers, which usher takes and PgBouncer with that OpenSSL does not know: the two would do
+// different work.
+var keyExchanges = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 
 func (c *connector) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	source := net.IPv4(127, 0, 1, byte(1+c.next.Add(1)%sourceAddresses))

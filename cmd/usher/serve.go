@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -16,11 +15,6 @@ import (
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/server"
 )
-
-// garbageRatio is GOGC while usher serves. What lives long is small and what is thrown away is little, so
-// collecting at half of the usual growth costs no CPU that can be measured and halves what the heap takes
-// above what it needs.
-const garbageRatio = 50
 
 func serveCommand() *cobra.Command {
 	var path string
@@ -36,9 +30,6 @@ Signals: HUP reads the configuration again; TERM ends usher when all clients hav
 transactions have ended, a second one of these or QUIT at once; USR1 pauses, USR2 resumes.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(garbageRatio)
-			}
 			if path == "" {
 				return serveEmbedded(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 			}

@@ -115,6 +115,15 @@ func (c *Conn) readAccepted(p []byte) (int, error) {
 	return c.waiter.Read(p)
 }
 
+// ReadNow reads what is there from a Conn that was accepted and has not had to wait: it returns ErrWouldBlock when
+// there is nothing.
+func (c *Conn) ReadNow(p []byte) (int, error) {
+	if c.mode != accepted || len(c.early) > 0 {
+		panic("bug: ReadNow of a carrier that is in use")
+	}
+	return c.readDescriptor(p)
+}
+
 func (c *Conn) readDescriptor(p []byte) (int, error) {
 	n, err := ignoringInterrupts(socket.Receive, c.fd, p)
 	switch {

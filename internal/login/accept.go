@@ -25,14 +25,20 @@ const (
 func (s *Server) accept(ctx context.Context, e *entrance) error {
 	pause := firstPause
 	for s.gate.enter() {
-		c, err := e.accept()
+		c, err := s.next(ctx, e)
 		if err == nil {
 			pause = firstPause
 			s.start(ctx, c)
 			continue
 		}
+		if errors.Is(err, errFull) {
+			s.gate.await()
+			pause = firstPause
+		}
 		s.gate.leave()
 		switch {
+		case errors.Is(err, errFull):
+			continue
 		case ctx.Err() != nil:
 			return nil
 		case !isShortage(err):
@@ -52,6 +58,14 @@ func (s *Server) accept(ctx context.Context, e *entrance) error {
 		pause = min(2*pause, longestPause)
 	}
 	return nil
+}
+
+// next is the next client for a worker. At a bare entrance a loop finds them, and next is why it has ended.
+func (s *Server) next(ctx context.Context, e *entrance) (*carrier.Conn, error) {
+	if e.bare {
+		return nil, s.prompt(ctx, e)
+	}
+	return e.accept()
 }
 
 // isShortage reports whether accept failed because something is used up that comes back.

@@ -161,11 +161,7 @@ func (a *attempt) introduce(packet []byte) error {
 		return err
 	}
 	c := a.client
-	c.User, c.Database, c.ApplicationName = s.user, s.database, s.applicationName
-	c.Params, c.Settings, c.Replication, c.Protocol = s.params, s.settings, s.replication, s.version
-	if s.negotiate {
-		c.due = wire.AppendNegotiate(c.due, s.version, s.unknown)
-	}
+	c.introduce(s)
 	if c.TLS == nil && a.config.TLS.demanded(c.Remote) {
 		return pgerr.TLSRequired.With()
 	}
@@ -177,12 +173,27 @@ func (a *attempt) introduce(packet []byte) error {
 	return nil
 }
 
+// introduce notes what the start-up packet says.
+func (c *Client) introduce(s *startup) {
+	c.User, c.Database, c.ApplicationName = s.user, s.database, s.applicationName
+	c.Params, c.Settings, c.Replication, c.Protocol = s.params, s.settings, s.replication, s.version
+	if s.negotiate {
+		c.due = wire.AppendNegotiate(c.due, s.version, s.unknown)
+	}
+}
+
+// method is how the client must prove who it is.
+func (a *attempt) method() Method {
+	c := a.client
+	return a.config.method(Identity{
+		User: c.User, Database: c.Database, Remote: c.Remote, TLS: c.TLS != nil, Certificate: c.Certificate,
+	})
+}
+
 // authenticate returns nil when the client is who it says.
 func (a *attempt) authenticate() error {
 	c := a.client
-	c.Method = a.config.method(Identity{
-		User: c.User, Database: c.Database, Remote: c.Remote, TLS: c.TLS != nil, Certificate: c.Certificate,
-	})
+	c.Method = a.method()
 	switch c.Method {
 	case Trust:
 		return nil

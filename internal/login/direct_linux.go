@@ -1,9 +1,11 @@
 package login
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +20,8 @@ import (
 type direct struct {
 	file  *os.File // a duplicate of the listener's descriptor: a listener lets nobody wait by it
 	raw   syscall.RawConn
+	fd    int      // when it is bare
+	path  string   // of a unix socket that is to be removed, when it is bare
 	local net.Addr // of all its clients; nil if each has its own
 }
 
@@ -70,6 +74,54 @@ func (d *direct) accept() (*carrier.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.accepted(fd, from)
+}
+
+// strip takes the listener from the runtime's poller, which would wake a thread for each client: from now on the
+// descriptor is bare, and a loop waits for it.
+func (d *direct) strip(l net.Listener) error {
+	var failed error
+	err := d.raw.Control(func(fd uintptr) { d.fd, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
+	if err = errors.Join(err, failed); err != nil {
+		return fmt.Errorf("duplicate the listener's descriptor: %w", err)
+	}
+	if u, ok := l.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+		if name := u.Addr().String(); !strings.HasPrefix(name, "@") {
+			d.path = name
+		}
+	}
+	_ = errors.Join(d.file.Close(), l.Close())
+	d.file = nil
+	return nil
+}
+
+func (d *direct) close() {
+	if d.file != nil {
+		_ = d.file.Close()
+		return
+	}
+	_ = unix.Close(d.fd)
+	if d.path != "" {
+		_ = os.Remove(d.path)
+	}
+}
+
+// acceptNow is accept of a bare descriptor, without waiting: its error is EAGAIN when nobody is there.
+func (d *direct) acceptNow() (*carrier.Conn, error) {
+	for {
+		fd, from, err := unix.Accept4(d.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		switch err {
+		case nil:
+			return d.accepted(fd, from)
+		case unix.EINTR, unix.ECONNABORTED:
+		default:
+			return nil, os.NewSyscallError("accept4", err)
+		}
+	}
+}
+
+func (d *direct) accepted(fd int, from unix.Sockaddr) (*carrier.Conn, error) {
 	local := d.local
 	if local == nil {
 		own, err := unix.Getsockname(fd)

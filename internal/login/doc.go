@@ -1,6 +1,6 @@
 // Package login takes a client from accept to its seat: TLS, start-up packet, authentication. Each client has
-// a plain goroutine for as long as that lasts; who is authenticated is handed to a Seating and costs this
-// package nothing more.
+// a plain goroutine for as long as that lasts, unless it need not wait at all (Prompt). Who is authenticated is
+// handed to a Seating and costs this package nothing more.
 //
 // # The way of a client
 //
@@ -23,5 +23,6 @@
 // A trusted login without TLS is one accept, one read and one write on Linux. Where Listen has made the
 // listener, the kernel keeps a client to itself until its start-up packet is there. It is accepted as a bare
 // descriptor, which the runtime's poller never sees unless the login has to wait; the packet is read with
-// whatever comes behind it, which is given back to the carrier; and Client.Welcome sends everything at once.
+// whatever comes behind it, which is given back to the carrier; and Client.Welcome sends everything at once. With
+// a Prompt all of that happens on an event loop.
 package login

@@ -11,12 +11,20 @@ import (
 type entrance struct {
 	listener net.Listener
 	direct   *direct // nil where the listener must be asked
+	bare     bool    // a loop waits for clients, not the runtime's poller
 }
 
 func newEntrance(l net.Listener) *entrance { return &entrance{listener: l, direct: newDirect(l)} }
 
+// strip makes the entrance bare where that is possible.
+func (e *entrance) strip() { e.bare = e.direct != nil && e.direct.strip(e.listener) == nil }
+
+// accept waits for a client. One that is bare does not wait.
 func (e *entrance) accept() (*carrier.Conn, error) {
-	if e.direct != nil {
+	switch {
+	case e.bare:
+		return e.direct.acceptNow()
+	case e.direct != nil:
 		return e.direct.accept()
 	}
 	nc, err := e.listener.Accept()
@@ -28,6 +36,9 @@ func (e *entrance) accept() (*carrier.Conn, error) {
 
 // setDeadline ends accepts that wait.
 func (e *entrance) setDeadline(t time.Time) {
+	if e.bare {
+		return
+	}
 	if e.direct != nil {
 		_ = e.direct.file.SetReadDeadline(t)
 	} else if d, ok := e.listener.(interface{ SetDeadline(time.Time) error }); ok {
@@ -37,7 +48,9 @@ func (e *entrance) setDeadline(t time.Time) {
 
 func (e *entrance) close() {
 	if e.direct != nil {
-		_ = e.direct.file.Close()
+		e.direct.close()
 	}
-	_ = e.listener.Close()
+	if !e.bare {
+		_ = e.listener.Close()
+	}
 }

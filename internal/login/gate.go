@@ -32,6 +32,27 @@ func (g *gate) enter() bool {
 	return true
 }
 
+// tryEnter is enter without waiting: it returns false if there is no room.
+func (g *gate) tryEnter() bool {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if g.closed || g.inside >= g.limit {
+		return false
+	}
+	g.inside++
+	return true
+}
+
+// await waits until there is room for one more.
+func (g *gate) await() {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	for g.inside >= g.limit && !g.closed {
+		g.moved.Wait()
+	}
+	g.moved.Signal() // somebody else may have waited for the same room
+}
+
 func (g *gate) leave() {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()

@@ -21,6 +21,7 @@ const DefaultMaxLogins = 4096
 type Options struct {
 	Listeners []net.Listener // TCP or unix; Run closes them. See Listen.
 	Seating   Seating
+	Prompt    Prompt // nil: every client has a goroutine
 	// Cancel carries out a cancel request, and returns when it was delivered. It must end when ctx does.
 	Cancel func(ctx context.Context, processID uint32, secret []byte)
 	// Admit, if there is one, may refuse a client before it is authenticated. It must not tell whether a user or
@@ -101,6 +102,9 @@ func (s *Server) Run(ctx context.Context) error {
 	var entrances []*entrance
 	for _, l := range s.options.Listeners {
 		e := newEntrance(l)
+		if s.options.Prompt != nil {
+			e.strip()
+		}
 		entrances = append(entrances, e)
 		acceptors.Go(func() {
 			if err := s.accept(ctx, e); err != nil {
@@ -112,9 +116,16 @@ func (s *Server) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.gate.close()
 	for _, e := range entrances {
-		e.close()
+		if !e.bare { // whose acceptor sees ctx end; until then a loop may watch the descriptor
+			e.close()
+		}
 	}
 	acceptors.Wait()
+	for _, e := range entrances {
+		if e.bare {
+			e.close()
+		}
+	}
 	s.hurry()
 	s.wait.Wait()
 	if parent.Err() != nil {

@@ -258,13 +258,12 @@ func (c *conn) drain() bool {
 	return true
 }
 
-// hangUp ends the watch and closes the descriptor.
+// hangUp closes the descriptor.
 func (c *conn) hangUp() {
 	if c.fd < 0 {
 		return
 	}
-	_ = c.loop.reactor.Remove(c.fd, c.interest)
-	c.close()
+	c.close() // which ends the watch: nobody else has the descriptor
 	c.loop.chunks.put(c.stash)
 	c.loop.chunks.put(c.unsent)
 	c.stash, c.unsent, c.sent, c.left = nil, nil, 0, 0

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/usher-pg/usher/internal/pgerr"
@@ -75,7 +76,7 @@ func (p *Pool) WaitClosed(ctx context.Context) error {
 func (p *Pool) Kill(ctx context.Context) error {
 	p.held.Store(true)
 	p.engine.HoldClosing(p.relay.Now())
-	p.relay.survey(ctx, func(c *client, s *server) {
+	p.relay.order(ctx, func(c *client, s *server) {
 		switch {
 		case c != nil && c.pool == p:
 			c.end(pgerr.Killed.With())
@@ -101,7 +102,7 @@ func (p *Pool) Remove(ctx context.Context, e *pgerr.Row) {
 	r.mutex.Lock()
 	r.pools = slices.DeleteFunc(r.pools, func(other *Pool) bool { return other == p })
 	r.mutex.Unlock()
-	r.survey(ctx, func(c *client, _ *server) {
+	r.order(ctx, func(c *client, _ *server) {
 		if c != nil && c.pool == p {
 			c.end(e.With(p.name))
 		}
@@ -110,20 +111,20 @@ func (p *Pool) Remove(ctx context.Context, e *pgerr.Row) {
 
 // KillClient drops one client. It reports whether there was one.
 func (r *Relay) KillClient(ctx context.Context, id uint64) bool {
-	found := false
-	r.survey(ctx, func(c *client, _ *server) {
+	var found atomic.Bool
+	r.order(ctx, func(c *client, _ *server) {
 		if c != nil && c.id == id && c.place != clientGone && c.place != clientClosing {
-			found = true
+			found.Store(true)
 			c.end(pgerr.Killed.With())
 		}
 	})
-	return found
+	return found.Load()
 }
 
 // EndIdle tells every client that has no transaction under way that usher stops, and returns how many clients are left.
 func (r *Relay) EndIdle(ctx context.Context) int {
-	left := 0
-	r.survey(ctx, func(c *client, _ *server) {
+	var left atomic.Int64
+	r.order(ctx, func(c *client, _ *server) {
 		if c == nil || c.place == clientClosing {
 			return
 		}
@@ -131,31 +132,31 @@ func (r *Relay) EndIdle(ctx context.Context) int {
 			c.end(pgerr.ShuttingDown.With())
 			return
 		}
-		left++
+		left.Add(1)
 	})
-	return left
+	return int(left.Load())
 }
 
 // Suspend stops reading from every socket; Unsuspend goes on.
 func (r *Relay) Suspend(ctx context.Context) error {
 	return until(ctx, func() bool {
-		pending := 0
-		r.survey(ctx, func(c *client, s *server) {
+		var pending atomic.Int64
+		r.order(ctx, func(c *client, s *server) {
 			if c != nil {
 				c.pause(pauseSuspended)
-				pending += c.pending()
+				pending.Add(int64(c.pending()))
 			} else {
 				s.pause(pauseSuspended)
-				pending += s.pending()
+				pending.Add(int64(s.pending()))
 			}
 		})
-		return pending == 0
+		return pending.Load() == 0
 	})
 }
 
 // Unsuspend ends Suspend.
 func (r *Relay) Unsuspend(ctx context.Context) {
-	r.survey(ctx, func(c *client, s *server) {
+	r.order(ctx, func(c *client, s *server) {
 		if c != nil {
 			c.unpause(pauseSuspended)
 		} else {
@@ -165,22 +166,50 @@ func (r *Relay) Unsuspend(ctx context.Context) {
 }
 
 // survey calls f for every conn, on its loop, one loop after the other, and returns when it has been called for all, or
-// when the relay or ctx has ended.
+// when the relay or ctx has ended. Then f is called no more.
 func (r *Relay) survey(ctx context.Context, f func(*client, *server)) {
 	for _, l := range r.loops {
 		l.ask(ctx, func() { l.slots.each(f) })
 	}
 }
 
-// ask calls f on the loop and returns when it has been called, or when the relay or ctx has ended.
+// order is survey for what must be done even if nobody waits for it any more: f may still be called when order has
+// returned because ctx has ended.
+func (r *Relay) order(ctx context.Context, f func(*client, *server)) {
+	for _, l := range r.loops {
+		l.await(ctx, l.send(func() { l.slots.each(f) }))
+	}
+}
+
+// ask calls f on the loop and returns when it has been called, or when the relay or ctx has ended. Then f is called no
+// more.
 func (l *loop) ask(ctx context.Context, f func()) {
-	done := make(chan struct{})
+	var begun atomic.Bool // or given up
+	done := l.send(func() {
+		if begun.CompareAndSwap(false, true) {
+			f()
+		}
+	})
+	l.await(ctx, done)
+	if !begun.CompareAndSwap(false, true) {
+		<-done // it is being called, or has been
+	}
+}
+
+// send calls f on the loop, and closes done behind it.
+func (l *loop) send(f func()) (done <-chan struct{}) {
+	called := make(chan struct{})
 	l.reactor.Post(func() {
-		defer close(done)
+		defer close(called)
 		l.now = l.reactor.Now()
 		f()
 		l.deliver()
 	})
+	return called
+}
+
+// await waits until done is closed, or the relay or ctx has ended.
+func (l *loop) await(ctx context.Context, done <-chan struct{}) {
 	select {
 	case <-done:
 	case <-ctx.Done():

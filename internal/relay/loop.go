@@ -54,9 +54,10 @@ type slots struct {
 }
 
 type slot struct {
-	uses   uint32
-	client *client
-	server *server
+	uses    uint32
+	client  *client
+	server  *server
+	watcher *watcher
 }
 
 // slotsMax is how many conns a loop may have: what fits the cancel key (see key.go).
@@ -100,11 +101,28 @@ func (s *slots) put(token reactor.Token, c *client, v *server) {
 	i.client, i.server = c, v
 }
 
+// watch puts a watcher in its slot.
+func (s *slots) watch(token reactor.Token, w *watcher) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.slots[uint32(token)].watcher = w
+}
+
+// watcherAt is who watches with a token.
+func (s *slots) watcherAt(token reactor.Token) *watcher {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if i := &s.slots[uint32(token)]; i.uses == uint32(token>>32) {
+		return i.watcher
+	}
+	return nil
+}
+
 func (s *slots) drop(token reactor.Token) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	i := &s.slots[uint32(token)]
-	i.client, i.server = nil, nil
+	i.client, i.server, i.watcher = nil, nil, nil
 	s.free = append(s.free, uint32(token))
 }
 
@@ -145,6 +163,10 @@ func (l *loop) Ready(token reactor.Token, event reactor.Event) {
 		c.ready(event)
 	case s != nil:
 		s.ready(event)
+	default:
+		if w := l.slots.watcherAt(token); w != nil {
+			w.ready()
+		}
 	}
 }
 

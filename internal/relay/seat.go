@@ -33,6 +33,11 @@ func (r *Relay) Seat(ctx context.Context, p *Pool, g *Guest) error {
 	if err != nil {
 		return err
 	}
+	return r.seat(p, g, params, nil)
+}
+
+// seat seats a client of a pool with these parameters. here is the loop it is called on, nil for none.
+func (r *Relay) seat(p *Pool, g *Guest, params []wire.Param, here *loop) error {
 	begin, err := p.begin(params, g.Params)
 	if err != nil {
 		return pgerr.InvalidParameter.With(err.Error()).Because(err)
@@ -49,7 +54,11 @@ func (r *Relay) Seat(ctx context.Context, p *Pool, g *Guest) error {
 		return err
 	}
 	c.tracker.Start(begin.settings)
-	c.loop.reactor.Post(c.sit)
+	if here == c.loop {
+		c.sit()
+	} else {
+		c.loop.reactor.Post(c.sit)
+	}
 	return nil
 }
 

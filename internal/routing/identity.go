@@ -95,13 +95,18 @@ func (t *Table) Offer(r *Route, user string, keys *auth.Keys) {
 
 // Vet has start-up parameters tried that no client of the route has asked for yet. Its error is the server's.
 func (t *Table) Vet(ctx context.Context, r *Route, params []wire.Param) error {
-	if len(params) == 0 || len(r.vetting.unknown(params)) == 0 || r.Pool.Held() {
+	if t.Vetted(r, params) {
 		return nil
 	}
 	dial, limit := t.ownDial(r)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return r.vetting.vet(ctx, dial, params)
+}
+
+// Vetted reports whether Vet has nothing to try.
+func (t *Table) Vetted(r *Route, params []wire.Param) bool {
+	return len(params) == 0 || len(r.vetting.unknown(params)) == 0 || r.Pool.Held()
 }
 
 // Open opens a server connection outside of the pool, for a client that speaks the replication protocol.

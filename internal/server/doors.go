@@ -39,6 +39,7 @@ func (s *Server) hang(ctx context.Context, addresses []config.Address, now *rout
 		doors = append(doors, &door{address: a, listener: listener, server: login.New(login.Options{
 			Listeners: []net.Listener{listener},
 			Seating:   s,
+			Prompt:    s,
 			Cancel:    s.cancel,
 			Admit:     s.admit,
 			MaxLogins: now.Config.Limits.MaxLogins,

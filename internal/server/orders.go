@@ -50,6 +50,13 @@ func (o *orders) isDisabled(database string) bool {
 	return o.disabled[database]
 }
 
+// concern reports whether an order may keep clients of a database from a seat, for now or for good.
+func (o *orders) concern(database string) bool {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.shutdown != "" || o.suspended != nil || o.disabled[database]
+}
+
 // pause notes PAUSE or KILL, which leaves paused, of one database or, if it is empty, of all.
 func (o *orders) pause(database string) error {
 	o.mutex.Lock()

@@ -55,7 +55,18 @@ func (s *Server) seatAt(ctx context.Context, r *routing.Route, c *login.Client, 
 		return pgerr.DatabaseDisabled.With(c.Database)
 	}
 	s.routes.Offer(r, c.User, c.ScramKeys)
-	guest := &relay.Guest{
+	guest := guestOf(c, wishes)
+	if c.Replication != "" {
+		return r.Worded(s.seatAlone(ctx, r, guest, c.Replication))
+	}
+	if err := s.routes.Vet(ctx, r, wishes.settings); err != nil {
+		return err
+	}
+	return r.Worded(s.relay.Seat(ctx, r.Pool, guest))
+}
+
+func guestOf(c *login.Client, wishes wishes) *relay.Guest {
+	return &relay.Guest{
 		Carrier:  c.Carrier,
 		TLS:      c.TLS,
 		Remote:   c.Remote,
@@ -65,13 +76,40 @@ func (s *Server) seatAt(ctx context.Context, r *routing.Route, c *login.Client, 
 		Lane:     wishes.lane,
 		Welcome:  c.Welcome,
 	}
-	if c.Replication != "" {
-		return r.Worded(s.seatAlone(ctx, r, guest, c.Replication))
+}
+
+// Watch is login.Prompt's.
+func (s *Server) Watch(fd int, ready func() bool) (stop func(), err error) {
+	return s.relay.Watch(fd, ready)
+}
+
+// SeatNow is login.Prompt's: Seat for a client that gets its seat without waiting. What is unusual is left to Seat.
+func (s *Server) SeatNow(c *login.Client) bool {
+	if console.IsConsole(c.Database) || c.Replication != "" || s.orders.concern(c.Database) {
+		return false
 	}
-	if err := s.routes.Vet(ctx, r, wishes.settings); err != nil {
-		return err
+	wanted, err := wishesOf(c, s.settings.Load().Config.IgnoreStartupParameters)
+	if err != nil {
+		return false
 	}
-	return r.Worded(s.relay.Seat(ctx, r.Pool, guest))
+	r, err := s.routes.Enter(c.Database, c.User)
+	if err != nil {
+		return false
+	}
+	seated := s.routes.Vetted(r, wanted.settings) && s.relay.SeatNow(r.Pool, guestOf(c, wanted))
+	gone := s.routes.Leave(r)
+	if !seated {
+		return false
+	}
+	if gone {
+		s.logins.run(func(ctx context.Context) error {
+			r.Pool.Remove(ctx, pgerr.PoolGone) // it was not among the clients when the others were told
+			return nil
+		})
+	}
+	s.counts.accepted.Add(1)
+	s.counts.seated(nil)
+	return true
 }
 
 // seatAlone seats a replication connection, which has a server connection of its own.

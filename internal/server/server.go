@@ -194,4 +194,7 @@ func (s *Server) admit(*login.Client) *pgerr.Error {
 	return nil
 }
 
-var _ login.Seating = (*Server)(nil)
+var (
+	_ login.Seating = (*Server)(nil)
+	_ login.Prompt  = (*Server)(nil)
+)
