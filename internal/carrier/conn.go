@@ -37,8 +37,9 @@ type Conn struct {
 
 	early []byte // bytes given back with Unread, to be read first
 
-	queue    queue // what Write could not send, loop mode only
-	writeErr error // the first error of a write; a stream with a hole in it is over
+	take     func([]byte) bool // see Divert
+	queue    queue             // what Write could not send, loop mode only
+	writeErr error             // the first error of a write; a stream with a hole in it is over
 
 	woken   bool // Wake is in use
 	drained bool // a read since the last Wake was short: the socket has nothing more
@@ -158,7 +159,10 @@ func (c *Conn) Write(p []byte) (int, error) {
 		return 0, c.writeErr
 	}
 	sent := 0
-	if c.queue.empty() {
+	if c.queue.empty() && c.take != nil && c.take(p) {
+		return len(p), nil
+	}
+	if c.queue.empty() && c.writeErr == nil {
 		n, err := c.send(p)
 		if err != nil {
 			return n, err
@@ -177,6 +181,17 @@ func (c *Conn) Write(p []byte) (int, error) {
 		return sent, err
 	}
 	return len(p), nil
+}
+
+// Divert has everything Write is given offered to take first, as long as nothing is queued. What take accepts, and has
+// to copy, somebody else sends, and calls Settle. nil ends it. It is for loop mode.
+func (c *Conn) Divert(take func(p []byte) bool) { c.take = take }
+
+// Settle notes what has become of bytes that were diverted: rest is what is left of them, err why no more can be sent.
+func (c *Conn) Settle(rest []byte, err error) {
+	if c.writeErr = err; err == nil {
+		c.writeErr = c.queue.push(rest)
+	}
 }
 
 // send writes as much of p as the socket takes.

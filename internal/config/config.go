@@ -9,6 +9,15 @@ import (
 	"time"
 )
 
+// Permission says whether something may be used.
+type Permission string
+
+// Auto uses it where the system has it.
+const (
+	Auto Permission = "auto"
+	Off  Permission = "off"
+)
+
 // Config is everything the configuration file says, complete: what the file leaves out has its default. A
 // Config is not changed once it is in use; Set and a reload make a new one.
 type Config struct {
@@ -16,6 +25,7 @@ type Config struct {
 	UnixSocketMode          fs.FileMode
 	HTTP                    string
 	Loops                   int
+	IOUring                 Permission
 	Auth                    Auth
 	TLS                     ClientTLS
 	AdminUsers              []string
@@ -152,6 +162,7 @@ func Default() *Config {
 		Listen:         []Address{{Network: "tcp", Address: "127.0.0.1:6432"}},
 		UnixSocketMode: 0o777,
 		Loops:          1,
+		IOUring:        Auto,
 		Auth:           Auth{Type: AuthSCRAM},
 		TLS:            ClientTLS{SSLMode: SSLDisable, MinVersion: TLS12},
 		Limits: Limits{

@@ -116,7 +116,7 @@ var chapters = []struct {
 	title, intro string
 	prefixes     []string
 }{
-	{"The process", "", []string{"listen", "unix_socket_mode", "http", "loops"}},
+	{"The process", "", []string{"listen", "unix_socket_mode", "http", "loops", "io_uring"}},
 	{"Clients", "", []string{"auth.", "tls.", "ignore_startup_parameters", "limits.", "timeouts."}},
 	{"Operation", "", []string{"admin_users", "stats_users", "log."}},
 	{"Pools: where they lead", "", []string{"pools.<name>.url", "pools.<name>.user", "pools.<name>.password"}},

@@ -33,6 +33,7 @@ type conn struct {
 	unsent []byte
 	sent   int // bytes of unsent that are gone
 
+	queued bool  // a piece of its output is in the loop's outbox
 	pauses pause // why it is not read
 	lost   error // why reading or writing failed; whoever sees it closes the conn
 }
@@ -206,12 +207,55 @@ func (c *conn) write(b []byte) {
 		}
 		return
 	}
+	c.sendQueued() // what comes first is sent first
 	if len(c.unsent) > 0 {
 		c.unsent = c.loop.chunks.keep(c.unsent, b)
 		return
 	}
-	n := c.writeNow(b)
-	if n < len(b) && c.lost == nil {
+	if c.lost != nil || c.loop.outbox.add(c, b) {
+		return
+	}
+	n, errno := socket.Send(c.fd, b)
+	c.rest(b, n, errno)
+}
+
+// sendQueued sends what the conn has in the loop's outbox.
+func (c *conn) sendQueued() {
+	if c.queued {
+		c.loop.outbox.flush()
+	}
+}
+
+// divert has what TLS sends go through the loop's outbox, too.
+func (c *conn) divert() {
+	c.secure.carrier.Divert(func(p []byte) bool {
+		c.sendQueued()
+		return c.secure.carrier.Pending() == 0 && c.lost == nil && c.loop.outbox.add(c, p)
+	})
+}
+
+// undivert sends what the conn has in the loop's outbox, and lets nothing more go there: it is about to be closed.
+func (c *conn) undivert() {
+	c.sendQueued()
+	if c.secure != nil {
+		c.secure.carrier.Divert(nil)
+	}
+}
+
+// rest keeps what a send has left of b.
+func (c *conn) rest(b []byte, n int, errno syscall.Errno) {
+	switch errno {
+	case 0:
+	case syscall.EAGAIN, syscall.EINTR:
+		n = 0
+	default:
+		c.lost = fmt.Errorf("write: %w", errno)
+	}
+	switch {
+	case c.secure != nil:
+		c.secure.carrier.Settle(b[n:], c.lost)
+		c.look()
+	case c.lost == nil && n < len(b):
 		c.unsent = append(c.loop.chunks.get(len(b)-n), b[n:]...)
 		c.look()
 	}
@@ -270,6 +314,7 @@ func (c *conn) hangUp() {
 }
 
 func (c *conn) close() {
+	c.undivert()
 	if c.secure != nil {
 		_ = c.secure.tls.Close()
 		_ = c.secure.carrier.Close()

@@ -56,6 +56,10 @@ func (c *client) end(e *pgerr.Error) {
 }
 
 func (c *client) lastWordsSent() {
+	c.undivert()
+	if c.lost != nil || c.pending() > 0 {
+		return // comes again when they are drained
+	}
 	var err error
 	if c.secure != nil {
 		err = c.secure.tls.CloseWrite()

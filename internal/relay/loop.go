@@ -32,6 +32,7 @@ type loop struct {
 	upstream   flow    // what goes to a server
 	downstream flow    // what goes to a client
 	chunks     chunks
+	outbox     outbox
 
 	slots slots
 	pools []*Pool // that this loop ticks
@@ -187,6 +188,7 @@ func (l *loop) Turn() time.Duration {
 		l.enforceTimeouts()
 		l.deliver()
 	}
+	l.finish()
 	return max(sleep, 0)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,16 +24,18 @@ type Limits struct {
 
 // Config is what a relay is made from.
 type Config struct {
-	Loops  int
-	Node   uint32 // this node's number in cancel keys
-	Limits Limits
-	Log    *slog.Logger
+	Loops   int
+	Node    uint32 // this node's number in cancel keys
+	Limits  Limits
+	Batches bool // a loop sends what a turn brings in one system call, where the system can
+	Log     *slog.Logger
 }
 
 // Relay is the data path.
 type Relay struct {
 	log        *slog.Logger
 	limits     Limits
+	batches    bool
 	start      time.Time
 	loops      []*loop
 	keys       *keys
@@ -63,6 +66,7 @@ func New(cfg Config) (*Relay, error) {
 	r := &Relay{
 		log:        cfg.Log,
 		limits:     cfg.Limits,
+		batches:    cfg.Batches,
 		start:      time.Now(),
 		keys:       newKeys(cfg.Node),
 		statements: prepared.NewRegistry(),
@@ -90,9 +94,15 @@ func (r *Relay) Run(ctx context.Context) error {
 		loops.Add(1)
 		go func() {
 			defer loops.Done()
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			if r.batches {
+				l.outbox.open(r.log)
+			}
 			errs[i] = l.reactor.Run(r.ctx)
 			r.stop(errs[i])
 			l.closeAll()
+			l.outbox.close()
 		}()
 	}
 	defer context.AfterFunc(ctx, func() { r.stop(ErrStopped) })()

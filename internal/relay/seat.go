@@ -100,6 +100,7 @@ func (c *conn) take(from *carrier.Conn, secured *tls.Conn) (err error) {
 	}
 	if secured != nil {
 		c.secure = &secure{tls: secured, carrier: from}
+		c.divert()
 		return nil
 	}
 	if n := from.Buffered(); n > 0 {

@@ -8,6 +8,7 @@ func (s *server) travel(c *client) {
 	c.coming = s
 	from, to := s.loop, c.loop
 	from.reactor.Post(func() {
+		s.sendQueued()
 		if s.fd >= 0 {
 			_ = from.reactor.Remove(s.fd, s.interest)
 			from.slots.drop(s.token)

@@ -311,11 +311,14 @@ func (d dialogue) shrink(t testing.TB, c cast) (dialogue, error) {
 }
 
 // cast is who plays.
-type cast struct{ loops, servers, clients, statements int }
+type cast struct {
+	loops, servers, clients, statements int
+	unbatched                           bool
+}
 
 func (c cast) plan() *plan {
 	p := of(c.servers)
-	p.loops, p.rules.Statements = c.loops, c.statements
+	p.loops, p.rules.Statements, p.unbatched = c.loops, c.statements, c.unbatched
 	return p
 }
 
@@ -330,7 +333,9 @@ func TestARelayAnswersAsAServerOfOnesOwn(t *testing.T) {
 	if racing {
 		steps = 200
 	}
-	for _, c := range []cast{{1, 1, 1, 100}, {1, 1, 3, 2}, {1, 2, 5, 100}, {2, 2, 6, 1}} {
+	for _, c := range []cast{
+		{1, 1, 1, 100, false}, {1, 1, 3, 2, true}, {1, 2, 5, 100, false}, {2, 2, 6, 1, false},
+	} {
 		t.Run(fmt.Sprintf("%d clients on %d", c.clients, c.servers), func(t *testing.T) {
 			t.Parallel()
 			k := &talker{random: rand.New(rand.NewPCG(seed, uint64(c.clients)))}

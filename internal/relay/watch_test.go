@@ -15,7 +15,7 @@ import (
 // knock watches a descriptor at which a client can knock. Each knock has a client seated, unless seat is nil.
 func (w *world) knock(ready func(knocks []byte) bool) (knock func(), stop func()) {
 	w.t.Helper()
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -50,6 +50,7 @@ type plan struct {
 	rules  Rules
 	gate   chan struct{} // nil: the dialer waits for nothing
 
+	unbatched bool   // every message is a system call of its own
 	dial      Dialer // nil: the toy's
 	serverCut int    // where in its output a server connection's write ends and the next begins; 0: nowhere
 }
@@ -77,7 +78,7 @@ func (p *plan) start(t testing.TB) *world {
 	t.Helper()
 	log := new(lockedBuffer)
 	r, err := New(Config{
-		Loops: p.loops, Node: 5, Limits: p.limits,
+		Loops: p.loops, Node: 5, Limits: p.limits, Batches: !p.unbatched,
 		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

@@ -112,7 +112,7 @@ func (s *Server) logChanges(changes []config.Change) {
 func untilRestart(wanted, inForce *config.Config) *config.Config {
 	c := wanted.Clone()
 	c.UnixSocketMode, c.HTTP = inForce.UnixSocketMode, inForce.HTTP
-	c.Loops, c.Log.Format = inForce.Loops, inForce.Log.Format
+	c.Loops, c.IOUring, c.Log.Format = inForce.Loops, inForce.IOUring, inForce.Log.Format
 	return c
 }
 

@@ -76,9 +76,10 @@ func New(options Options) (*Server, error) {
 	}
 	s.settings.Store(loaded)
 	s.relay, err = relay.New(relay.Config{
-		Loops:  c.Loops,
-		Limits: relay.Limits{Message: int(c.Limits.MaxMessageSize), Clients: c.Limits.MaxClients},
-		Log:    s.log.Logger,
+		Loops:   c.Loops,
+		Limits:  relay.Limits{Message: int(c.Limits.MaxMessageSize), Clients: c.Limits.MaxClients},
+		Batches: c.IOUring == config.Auto,
+		Log:     s.log.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the relay: %w", err)
