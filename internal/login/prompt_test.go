@@ -46,12 +46,14 @@ func newHall(t *testing.T, l *lobby) *hall {
 	return h
 }
 
-func (h *hall) Ready(token reactor.Token, _ reactor.Event) {
-	h.mutex.Lock()
-	ready := h.watched[token]
-	h.mutex.Unlock()
-	if ready != nil {
-		ready()
+func (h *hall) Ready(descriptors []reactor.Readiness) {
+	for _, d := range descriptors {
+		h.mutex.Lock()
+		ready := h.watched[d.Token]
+		h.mutex.Unlock()
+		if ready != nil {
+			ready()
+		}
 	}
 }
 

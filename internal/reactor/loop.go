@@ -28,14 +28,21 @@ const (
 	Hangup
 )
 
+// Readiness is what has happened at a descriptor.
+type Readiness struct {
+	Token Token
+	Event Event
+}
+
 // Token names a descriptor's owner. The handler chooses it and gets it back; the reactor never looks at it.
 type Token uint64
 
 // Handler is what a loop drives. All its methods are called on the loop's goroutine.
 type Handler interface {
-	// Ready is called once for a descriptor that is ready, in a turn. An event may be stale when an earlier one of the
-	// same turn removed the descriptor: the token must tell.
-	Ready(token Token, event Event)
+	// Ready is called with the descriptors that are ready, each of them once in a turn, if there are any. An event may
+	// be stale when an earlier one of the same turn removed the descriptor: the token must tell. The slice is the
+	// loop's.
+	Ready(ready []Readiness)
 	// Turn is called after the events and the mailbox of every turn. It returns how long the loop may sleep at most.
 	Turn() time.Duration
 }
@@ -53,6 +60,7 @@ type Loop struct {
 	letters []func()
 	reading []func() // the mailbox's other half, swapped in by the loop; the loop's own
 	rung    atomic.Bool
+	ready   [batch]Readiness // of this turn
 
 	start time.Time
 }
@@ -106,10 +114,14 @@ func (l *Loop) Run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("wait for events: %w", err)
 		}
+		ready := l.ready[:0]
 		for i := range n {
 			if token, event, ok := l.poller.event(i); ok {
-				l.handler.Ready(token, event)
+				ready = append(ready, Readiness{token, event})
 			}
+		}
+		if len(ready) > 0 {
+			l.handler.Ready(ready)
 		}
 		if l.rung.Load() {
 			l.read()

@@ -33,7 +33,11 @@ type world struct {
 	ended chan error // gets what Run returned
 }
 
-func (w *world) Ready(token Token, event Event) { w.ready(token, event) }
+func (w *world) Ready(ready []Readiness) {
+	for _, r := range ready {
+		w.ready(r.Token, r.Event)
+	}
+}
 
 func (w *world) Turn() time.Duration {
 	w.turns.Add(1)

@@ -66,7 +66,7 @@ func (c *client) ready(event reactor.Event) {
 	if event&reactor.Writable != 0 && c.drain() {
 		c.drained()
 	}
-	if event&(reactor.Readable|reactor.Hangup) != 0 && c.fd >= 0 && c.pauses == 0 {
+	if event&(reactor.Readable|reactor.Hangup) != 0 && c.fd >= 0 && c.reads() {
 		c.woken()
 		c.input()
 	}

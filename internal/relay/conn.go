@@ -33,9 +33,11 @@ type conn struct {
 	unsent []byte
 	sent   int // bytes of unsent that are gone
 
-	queued bool  // a piece of its output is in the loop's outbox
-	pauses pause // why it is not read
-	lost   error // why reading or writing failed; whoever sees it closes the conn
+	fetched []byte // input of this turn, read together with that of others
+	bulk    bool   // much comes: it is not fetched
+	queued  bool   // a piece of its output is in the loop's outbox
+	pauses  pause  // why it is not read
+	lost    error  // why reading or writing failed; whoever sees it closes the conn
 }
 
 // pause is a set of reasons not to read a conn.
@@ -104,7 +106,7 @@ func (c *conn) unpause(why pause) {
 func (c *conn) lookInside() {
 	if c.secure != nil && c.pauses == 0 && c.fd >= 0 {
 		l, token := c.loop, c.token
-		l.reactor.Post(func() { l.Ready(token, reactor.Readable) })
+		l.reactor.Post(func() { l.meet(token, reactor.Readable) })
 	}
 }
 
@@ -122,6 +124,9 @@ func (c *conn) pending() int {
 	}
 	return len(c.unsent) - c.sent
 }
+
+// reads reports whether the conn's input is to be processed: nothing speaks against it, or it has been read already.
+func (c *conn) reads() bool { return c.pauses == 0 || len(c.fetched) > 0 }
 
 // read reads once. The result holds what was stashed and what was read; it is valid until the next read on this
 // loop, and settle must be told how much of it is done. more is true when TLS may hold further input.
@@ -157,6 +162,11 @@ func (c *conn) readInto(b []byte) (int, error) {
 		}
 		return 0, err
 	}
+	if len(c.fetched) > 0 {
+		n := copy(b, c.fetched)
+		c.fetched = c.fetched[n:]
+		return n, nil
+	}
 	for {
 		n, errno := socket.Receive(c.fd, b)
 		switch errno {
@@ -164,6 +174,7 @@ func (c *conn) readInto(b []byte) (int, error) {
 			if n == 0 {
 				return 0, errPeerClosed
 			}
+			c.bulk = n >= inboxPiece
 			return n, nil
 		case syscall.EAGAIN:
 			return 0, nil
@@ -310,7 +321,7 @@ func (c *conn) hangUp() {
 	c.close() // which ends the watch: nobody else has the descriptor
 	c.loop.chunks.put(c.stash)
 	c.loop.chunks.put(c.unsent)
-	c.stash, c.unsent, c.sent, c.left = nil, nil, 0, 0
+	c.stash, c.unsent, c.sent, c.left, c.fetched = nil, nil, 0, 0, nil
 }
 
 func (c *conn) close() {

@@ -33,6 +33,7 @@ type loop struct {
 	downstream flow    // what goes to a client
 	chunks     chunks
 	outbox     outbox
+	inbox      inbox
 
 	slots slots
 	pools []*Pool // that this loop ticks
@@ -156,7 +157,19 @@ func (s *slots) each(f func(*client, *server)) {
 }
 
 // Ready implements reactor.Handler.
-func (l *loop) Ready(token reactor.Token, event reactor.Event) {
+func (l *loop) Ready(ready []reactor.Readiness) {
+	for len(ready) > 0 {
+		some := ready[:min(len(ready), inboxPieces)]
+		l.fetch(some)
+		for _, r := range some {
+			l.meet(r.Token, r.Event)
+		}
+		ready = ready[len(some):]
+	}
+}
+
+// meet lets a conn see to what has happened at its descriptor.
+func (l *loop) meet(token reactor.Token, event reactor.Event) {
 	l.now = l.reactor.Now()
 	c, s := l.slots.get(token)
 	switch {

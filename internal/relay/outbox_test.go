@@ -3,8 +3,10 @@ package relay
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -25,7 +27,7 @@ func requireBatches(t *testing.T) {
 func TestManyWhoAreAnsweredInOneTurn(t *testing.T) {
 	t.Parallel()
 	requireBatches(t)
-	const clients = 3*outboxPieces + 1
+	const clients = 2*outboxPieces + 1
 	w := of(4).start(t)
 	var all []*guest
 	for range clients {
@@ -134,5 +136,59 @@ func TestAPieceThatCannotBeSentIsKeptOrItsConnIsLost(t *testing.T) {
 			t.Errorf("%d bytes and %v: unsent %q, lost %v, %d troubled, queued %v",
 				c.sent, error(c.errno), at.unsent, at.lost, len(o.troubled), at.queued)
 		}
+	}
+}
+
+// TestManyWhoAskInOneTurn: short requests are fetched together, long ones are read by themselves, and so is what comes
+// behind the first piece of a long one.
+func TestManyWhoAskInOneTurn(t *testing.T) {
+	t.Parallel()
+	requireBatches(t)
+	const clients = inboxPieces + inboxPieces/2
+	w := of(4).start(t)
+	var all []*guest
+	for range clients {
+		all = append(all, w.seat())
+	}
+	long := strings.Repeat("long", 3*inboxPiece)
+	for round := range 8 { // nobody is long in the last
+		for i, g := range all {
+			text := fmt.Sprintf("SELECT '%d of %d'", i, round)
+			if i%7 == round {
+				text = "SELECT '" + long + "'"
+			}
+			g.send(query(text))
+		}
+		for i, g := range all {
+			if i%7 == round {
+				g.want(fmt.Sprintf("T D(%d_bytes) C(SELECT_1) Z(I)", len(long)))
+			} else {
+				g.want(fmt.Sprintf("T D(%d_of_%d) C(SELECT_1) Z(I)", i, round))
+			}
+		}
+	}
+	for _, g := range all {
+		g.onLoop(func(c *client) {
+			if len(c.fetched) > 0 || c.bulk {
+				t.Errorf("%d bytes are still fetched, bulk %v", len(c.fetched), c.bulk)
+			}
+		})
+	}
+}
+
+// TestInputThatIsFetchedForAConnThatGoes: its server connection ends in the same turn.
+func TestInputThatIsFetchedForAConnThatGoes(t *testing.T) {
+	t.Parallel()
+	requireBatches(t)
+	w := of(3).start(t)
+	for range 30 {
+		dying, other := w.seat(), w.seat()
+		dying.send(query("SELECT 'x'"), query("SELECT fatal"), query("SELECT 'never'"))
+		dying.send(query("SELECT 'nor this'"))
+		other.send(query("SELECT 'o'"))
+		other.want("T D(o) C(SELECT_1) Z(I)")
+		dying.want("T D(x) C(SELECT_1) Z(I) E(57P01)")
+		dying.wantEnd()
+		other.close()
 	}
 }

@@ -98,6 +98,7 @@ func (r *Relay) Run(ctx context.Context) error {
 			defer runtime.UnlockOSThread()
 			if r.batches {
 				l.outbox.open(r.log)
+				l.inbox.arena = make([]byte, inboxPieces*inboxPiece)
 			}
 			errs[i] = l.reactor.Run(r.ctx)
 			r.stop(errs[i])

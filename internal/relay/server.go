@@ -79,7 +79,7 @@ func (s *server) ready(event reactor.Event) {
 	if event&reactor.Writable != 0 && s.drain() && s.client != nil {
 		s.client.unpause(pauseUnsent)
 	}
-	if event&(reactor.Readable|reactor.Hangup) != 0 && s.fd >= 0 && s.pauses == 0 {
+	if event&(reactor.Readable|reactor.Hangup) != 0 && s.fd >= 0 && s.reads() {
 		s.woken()
 		s.input()
 	}

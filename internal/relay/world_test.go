@@ -84,6 +84,9 @@ func (p *plan) start(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, l := range r.loops {
+		l.outbox.worth = 1 // what batches do wrong is to show, also when little happens
+	}
 	w := &world{Relay: r, t: t, log: log, ended: make(chan error, 1)}
 	w.addPool(p)
 	ctx, stop := context.WithCancel(context.Background())
