@@ -86,18 +86,22 @@ func (s *Server) now(c *carrier.Conn, first []byte) bool {
 	if err != nil {
 		return false // it says nothing yet, or has gone, which a worker will find out
 	}
-	length, _, err := wire.StartupLen(first[:n])
-	if err != nil || length > n {
-		c.Unread(first[:n])
-		return false
-	}
-	c.Unread(first[length:n])
-	a := s.newAttempt(c)
-	if a.now(first[:length]) {
+	packet, behind, ok := cutStartup(first[:n])
+	c.Unread(behind)
+	if ok && s.newAttempt(c).now(packet) {
 		return true
 	}
-	c.Unread(first[:length])
+	c.Unread(packet)
 	return false
+}
+
+// cutStartup cuts the start-up packet from what a client has said first. If it is not whole, packet is all there is.
+func cutStartup(said []byte) (packet, behind []byte, ok bool) {
+	length, known, err := wire.StartupLen(said)
+	if err != nil || !known || length > len(said) {
+		return said, nil, false
+	}
+	return said[:length], said[length:], true
 }
 
 // now is run for a client that need not wait.

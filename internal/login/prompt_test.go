@@ -1,6 +1,7 @@
 package login
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"os"
@@ -164,13 +165,19 @@ func TestALoopLetsClientsIn(t *testing.T) {
 func TestWhoMustWaitGetsAGoroutine(t *testing.T) {
 	t.Parallel()
 	h, l := openHall(t, nil, nil)
-	dribbling := dial(t, "tcp", h.tcp)
-	dribbling.send(alice[:6])
+	var dribbling []*peer
+	for cut := 1; cut < len(alice); cut++ {
+		p := dial(t, "tcp", h.tcp)
+		p.send(alice[:cut])
+		dribbling = append(dribbling, p)
+	}
 	quick := dial(t, "tcp", h.tcp)
 	quick.send(alice)
 	quick.expectWelcome()
-	dribbling.send(alice[6:])
-	dribbling.expectWelcome()
+	for i, p := range dribbling {
+		p.send(alice[1+i:])
+		p.expectWelcome()
+	}
 	asking := dial(t, "tcp", h.tcp)
 	asking.send(askTLS)
 	if b := asking.answer(); b != 'N' {
@@ -232,4 +239,27 @@ func TestALoopThatIsFullWaitsForRoom(t *testing.T) {
 	if _, watches := l.counts(); watches > 10 {
 		t.Errorf("the loop was asked %d times to watch", watches)
 	}
+}
+
+// FuzzFirstWords: whatever a client says first, the loop that accepts it cuts and reads it, or leaves it as it is.
+func FuzzFirstWords(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add([]byte{0})
+	f.Add(alice)
+	f.Add(append(append([]byte(nil), alice...), 'Q', 0, 0, 0, 5, 0))
+	f.Add(askTLS)
+	f.Add(wire.AppendCancel(nil, 77, welcomeSecret))
+	f.Add([]byte{0, 0, 0, 4, 0, 0})
+	f.Fuzz(func(t *testing.T, said []byte) {
+		packet, behind, ok := cutStartup(said)
+		if !bytes.Equal(append(append([]byte(nil), packet...), behind...), said) {
+			t.Errorf("%q was cut into %q and %q", said, packet, behind)
+		}
+		if !ok {
+			return
+		}
+		if s, err := readStartup(packet); err == nil && s.user == "" {
+			t.Errorf("a client without a name: %q", packet)
+		}
+	})
 }

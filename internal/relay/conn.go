@@ -162,9 +162,11 @@ func (c *conn) readInto(b []byte) (int, error) {
 		}
 		return 0, err
 	}
-	if len(c.fetched) > 0 {
-		n := copy(b, c.fetched)
-		c.fetched = c.fetched[n:]
+	if n := len(c.fetched); n > 0 {
+		if copy(b, c.fetched) < n {
+			panic("bug: less room for what was fetched than any read has")
+		}
+		c.fetched = nil
 		return n, nil
 	}
 	for {
