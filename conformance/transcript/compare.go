@@ -28,18 +28,23 @@ func (s *Script) Diverge(recorded Recording, target string) Recording {
 	return expected
 }
 
-// Diff describes how answers differ from the expected ones, block by block; "" if they do not.
+// Diff describes how answers differ from the expected ones, block by block; "" if they do not. Of a play that ended
+// early there are fewer.
 func (s *Script) Diff(expected, actual Recording) string {
 	var text strings.Builder
 	for i, current := range s.steps {
-		if slices.Equal(expected[i], actual[i]) {
+		var got []string
+		if i < len(actual) {
+			got = actual[i]
+		}
+		if slices.Equal(expected[i], got) {
 			continue
 		}
 		fmt.Fprintf(&text, "%s:%d: (-expected +actual)\n", s.Name, current.line+1)
 		for _, send := range current.sends {
 			fmt.Fprintf(&text, "  %s> %s\n", current.connection, send)
 		}
-		for _, line := range difference(expected[i], actual[i]) {
+		for _, line := range difference(expected[i], got) {
 			fmt.Fprintf(&text, "%s\n", line)
 		}
 	}
