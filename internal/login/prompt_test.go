@@ -226,16 +226,7 @@ func TestALoopThatIsFullWaitsForRoom(t *testing.T) {
 		o.MaxLogins = 1
 		o.Listeners = o.Listeners[1:]
 	})
-	var silent []*peer
-	for range 4 {
-		silent = append(silent, dial(t, "unix", h.unix))
-	}
-	p := dial(t, "unix", h.unix)
-	p.send(alice)
-	p.expectWelcome()
-	for _, s := range silent {
-		s.expectError("57014", "login timed out")
-	}
+	h.comeBehindSilentClients(t)
 	if _, watches := l.counts(); watches > 10 {
 		t.Errorf("the loop was asked %d times to watch", watches)
 	}

@@ -56,6 +56,12 @@ func TestSilentClientsHoldOthersUpForTheTimeoutAtMost(t *testing.T) {
 		o.MaxLogins = 1
 		o.Listeners = o.Listeners[1:]
 	})
+	h.comeBehindSilentClients(t)
+}
+
+// comeBehindSilentClients has a client come in behind some who say nothing until they are sent away.
+func (h *house) comeBehindSilentClients(t *testing.T) {
+	t.Helper()
 	var silent []*peer
 	for range 4 {
 		silent = append(silent, dial(t, "unix", h.unix))
