@@ -49,8 +49,8 @@ func listenRows() []row[Config] {
 		}, func(c *Config) value { return number{&c.Loops, 1, maxLoops} }},
 		{Option{
 			Path: "io_uring",
-			Doc: "Whether a loop sends what a turn brings in one system call, by io_uring. With `auto` it does so where " +
-				"the kernel allows it, Linux 5.6 or newer. It saves a fifth of the CPU.",
+			Doc: "Whether a loop does the sends of a turn in one system call, and its receives too, by io_uring. With " +
+				"`auto` it does so where the kernel allows it, Linux 5.6 or newer. It saves a fifth of the CPU.",
 		}, func(c *Config) value { return choice[Permission]{&c.IOUring, []Permission{Auto, Off}} }},
 	}
 }

@@ -33,12 +33,12 @@ func (s *Server) accept(ctx context.Context, e *entrance) error {
 		}
 		if errors.Is(err, errFull) {
 			s.gate.await()
+			s.gate.leave()
 			pause = firstPause
+			continue
 		}
 		s.gate.leave()
 		switch {
-		case errors.Is(err, errFull):
-			continue
 		case ctx.Err() != nil:
 			return nil
 		case !isShortage(err):

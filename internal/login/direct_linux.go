@@ -61,12 +61,8 @@ func (d *direct) accept() (*carrier.Conn, error) {
 	var from unix.Sockaddr
 	var failed error
 	err := d.raw.Read(func(listener uintptr) bool {
-		for {
-			fd, from, failed = unix.Accept4(int(listener), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-			if failed != unix.EINTR && failed != unix.ECONNABORTED {
-				return failed != unix.EAGAIN
-			}
-		}
+		fd, from, failed = acceptAt(int(listener))
+		return failed != unix.EAGAIN
 	})
 	if err == nil && failed != nil {
 		err = os.NewSyscallError("accept4", failed)
@@ -109,14 +105,19 @@ func (d *direct) close() {
 
 // acceptNow is accept of a bare descriptor, without waiting: its error is EAGAIN when nobody is there.
 func (d *direct) acceptNow() (*carrier.Conn, error) {
+	fd, from, err := acceptAt(d.fd)
+	if err != nil {
+		return nil, os.NewSyscallError("accept4", err)
+	}
+	return d.accepted(fd, from)
+}
+
+// acceptAt accepts once, whatever interrupts it and whoever has left meanwhile.
+func acceptAt(listener int) (fd int, from unix.Sockaddr, err error) {
 	for {
-		fd, from, err := unix.Accept4(d.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-		switch err {
-		case nil:
-			return d.accepted(fd, from)
-		case unix.EINTR, unix.ECONNABORTED:
-		default:
-			return nil, os.NewSyscallError("accept4", err)
+		fd, from, err = unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		if err != unix.EINTR && err != unix.ECONNABORTED {
+			return fd, from, err
 		}
 	}
 }

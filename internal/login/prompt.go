@@ -12,7 +12,7 @@ import (
 
 // Prompt lets clients in on an event loop: those that have said all they must by the time they are accepted, have
 // nothing to prove and need not wait for anybody. That is a trusted client without TLS whose pool is known. It costs
-// 0.6 times the CPU of a goroutine, which has to be woken, and has to wake the loop.
+// three quarters of the CPU of a goroutine, which has to be woken, and has to wake the loop.
 type Prompt interface {
 	// Watch has ready called on the loop while fd can be read, until it returns false or stop is called, which
 	// returns when ready is called no more.

@@ -228,8 +228,7 @@ func (c *conn) write(b []byte) {
 	if c.lost != nil || c.loop.outbox.add(c, b) {
 		return
 	}
-	n, errno := socket.Send(c.fd, b)
-	c.rest(b, n, errno)
+	c.keep(b[c.writeNow(b):])
 }
 
 // sendQueued sends what the conn has in the loop's outbox.
@@ -255,40 +254,31 @@ func (c *conn) undivert() {
 	}
 }
 
-// rest keeps what a send has left of b.
-func (c *conn) rest(b []byte, n int, errno syscall.Errno) {
-	switch errno {
-	case 0:
-	case syscall.EAGAIN, syscall.EINTR:
-		n = 0
-	default:
-		c.lost = fmt.Errorf("write: %w", errno)
-	}
+// keep keeps what the descriptor did not take of a write, unless it is broken.
+func (c *conn) keep(rest []byte) {
 	switch {
 	case c.secure != nil:
-		c.secure.carrier.Settle(b[n:], c.lost)
+		c.secure.carrier.Settle(rest, c.lost)
 		c.look()
-	case c.lost == nil && n < len(b):
-		c.unsent = append(c.loop.chunks.get(len(b)-n), b[n:]...)
+	case c.lost == nil && len(rest) > 0:
+		c.unsent = append(c.loop.chunks.get(len(rest)), rest...)
 		c.look()
 	}
 }
 
 // writeNow is one write: how many bytes the descriptor took.
-func (c *conn) writeNow(b []byte) int {
-	for {
-		n, errno := socket.Send(c.fd, b)
-		switch errno {
-		case 0:
-			return n
-		case syscall.EAGAIN:
-			return 0
-		case syscall.EINTR:
-		default:
-			c.lost = fmt.Errorf("write: %w", errno)
-			return 0
-		}
+func (c *conn) writeNow(b []byte) int { return c.taken(socket.Send(c.fd, b)) }
+
+// taken is how many bytes a send has taken. It notes why one has failed.
+func (c *conn) taken(n int, errno syscall.Errno) int {
+	switch errno {
+	case 0:
+		return n
+	case syscall.EAGAIN, syscall.EINTR: // the poller says when to try again
+	default:
+		c.lost = fmt.Errorf("write: %w", errno)
 	}
+	return 0
 }
 
 // drain sends what is pending. It reports whether nothing is left.

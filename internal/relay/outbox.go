@@ -103,7 +103,7 @@ func (o *outbox) failed(err error) {
 func (o *outbox) sent(i, n int, errno syscall.Errno) {
 	c, b := o.conns[i], o.pieces[i]
 	o.conns[i], c.queued = nil, false
-	c.rest(b, n, errno)
+	c.keep(b[c.taken(n, errno):])
 	if c.lost != nil || c.pending() > 0 {
 		o.troubled = append(o.troubled, c.token)
 	}

@@ -220,8 +220,8 @@ func (c *client) parseAlone(f *flow, length int) bool {
 
 // uncertain reports whether it depends on replies to come what the name of a statement stands for.
 func (c *client) uncertain(name []byte) bool {
-	q := &c.server.replies
-	return q.ready > 0 && len(name) > 0 && (c.shelved != nil || q.uncertain(name))
+	s := c.server
+	return s.replies.ready > 0 && s.cache != nil && len(name) > 0 && (c.shelved != nil || s.replies.uncertain(name))
 }
 
 // awaitReplies lets the client wait until every ReadyForQuery that was asked for has come.
@@ -342,7 +342,7 @@ func (c *client) bind(f *flow, length int) bool {
 		return c.incomplete(f, length)
 	}
 	s := c.server
-	uncertain := s.cache != nil && c.uncertain(head.Statement)
+	uncertain := c.uncertain(head.Statement)
 	if uncertain && (s.doubt || !s.cache.Has(c.names.Get(head.Statement))) {
 		return c.awaitReplies() // the server might have it, or not have it, whatever becomes of the Parse
 	}
@@ -414,7 +414,7 @@ func (c *client) target(f *flow, t wire.Type, length int) bool {
 		c.end(pgerr.ProtocolViolation.With(err.Error()))
 		return false
 	}
-	if kind == wire.KindStatement && len(name) > 0 && c.server.cache != nil && c.uncertain(name) {
+	if kind == wire.KindStatement && c.uncertain(name) {
 		return c.awaitReplies()
 	}
 	if t == wire.Close {

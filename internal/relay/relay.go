@@ -27,7 +27,7 @@ type Config struct {
 	Loops   int
 	Node    uint32 // this node's number in cancel keys
 	Limits  Limits
-	Batches bool // a loop sends what a turn brings in one system call, where the system can
+	Batches bool // a loop does a turn's sends in one system call, and its receives, where the system can
 	Log     *slog.Logger
 }
 

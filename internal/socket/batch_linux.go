@@ -133,9 +133,6 @@ func (b *Batch) mapRings(p *params) error {
 // Len is how many operations wait for Run.
 func (b *Batch) Len() int { return b.count }
 
-// Full reports whether there is room for no more.
-func (b *Batch) Full() bool { return b.count == len(b.entries) }
-
 // Send adds a send. p must stay as it is until Run.
 func (b *Batch) Send(fd int, p []byte) { b.add(opSend, fd, p, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT) }
 
