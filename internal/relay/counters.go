@@ -58,6 +58,8 @@ func (t *counters) addTo(v *PoolView) {
 	c.ServerParses += t.ServerParses
 	c.Binds += t.Binds
 	c.Logins += t.Logins
+	c.LanesLowered += t.LanesLowered
+	c.LanesRefused += t.LanesRefused
 	for reason, n := range t.pinned {
 		v.Pins[reason.String()] += n
 	}

@@ -204,6 +204,8 @@ type Counters struct {
 	ServerParses uint64
 	Binds        uint64
 	Logins       uint64
+	LanesLowered uint64 // requests that asked for a lane above their client's grant, and got a lower one
+	LanesRefused uint64 // or were refused
 }
 
 func describeTLS(state tls.ConnectionState) string {
