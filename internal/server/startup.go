@@ -80,6 +80,17 @@ func grantOf(rules *lanes.Rules, c *login.Client, w *wishes) (grant lanes.Grant,
 	return grant, true, nil
 }
 
+// rank is whose login goes on first: it has the lane of the client's requests.
+func (s *Server) rank(c *login.Client) int {
+	now := s.settings.Load()
+	wanted, err := wishesOf(c, now.Config.IgnoreStartupParameters)
+	if err != nil {
+		return int(engine.Low) // it will be refused
+	}
+	grant, _, _ := grantOf(now.Lanes, c, &wanted)
+	return int(grant.Lane)
+}
+
 // addressOf is a client's address, not valid for a Unix socket.
 func addressOf(remote net.Addr) netip.Addr {
 	if tcp, ok := remote.(*net.TCPAddr); ok {
