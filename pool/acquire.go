@@ -51,7 +51,7 @@ func (p *Pool[R]) Acquire(w *Waiter[R], lane Lane, since, now time.Duration) Out
 func (p *Pool[R]) queueUp(w *Waiter[R], now time.Duration) Outcome[R] {
 	wait := p.expectedWait(w.lane, now)
 	if reason, refuse := p.judge(w, wait, now); refuse {
-		p.tally.refused[reason]++
+		p.tally.refusal(reason, w.lane)
 		return Outcome[R]{Err: reason.Err(), Wait: wait}
 	}
 	p.orders++
@@ -225,7 +225,7 @@ func (p *Pool[R]) deliver(w *Waiter[R]) *Resource[R] {
 // refuse takes a queued waiter out and returns the news for its owner.
 func (p *Pool[R]) refuse(w *Waiter[R], reason Reason, now time.Duration) Refusal[R] {
 	p.queue.remove(w, outside)
-	p.tally.refused[reason]++
+	p.tally.refusal(reason, w.lane)
 	p.seqs++
 	w.seq = p.seqs
 	return Refusal[R]{Waiter: w, Err: reason.Err(), Waited: now - w.queued, seq: w.seq}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/usher-pg/usher/internal/wire"
+	engine "github.com/usher-pg/usher/pool"
 )
 
 // ConnView is what can be seen of a client or a server connection.
@@ -119,6 +120,10 @@ type PoolView struct {
 	Servers  map[string]int    // by place
 	Pins     map[string]uint64 // clients ever pinned, by reason
 	Pinned   int               // clients pinned now
+
+	// Statements are how long statements took, by lane: from when a request was read to its ReadyForQuery, the wait
+	// for a server connection included. Nil for a lane that has had none.
+	Statements [engine.Lanes]*engine.Histogram
 }
 
 // Pools looks at every pool that has been added and not removed.

@@ -57,7 +57,7 @@ func (c *client) link(s *server) {
 	s.become(serverLinked)
 	c.server, s.client = s, c
 	s.unnamed = false
-	s.linkedAt = c.loop.now
+	s.fresh = true
 	c.stats().assigned(c.loop.now - c.since)
 	if s.settings != c.tracker.Settings() {
 		s.replay()
