@@ -31,7 +31,7 @@ func (t *counters) ended(s *server) {
 	now := s.loop.now
 	t.Queries++
 	t.InQuery += now - s.began
-	t.took(s.client.lane, now-s.asked)
+	t.took(s.client.chosen, now-s.asked)
 	if s.status == idleStatus {
 		t.Transactions++
 		t.InTransact += now - s.entered
