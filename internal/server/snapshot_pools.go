@@ -59,6 +59,9 @@ func (g *gathering) pool(r *routing.Route, v *relay.PoolView) status.Pool {
 	for reason, n := range stat.Refused {
 		p.Refused = append(p.Refused, status.Count{Reason: engine.Reason(reason).String(), Count: n})
 	}
+	p.Exceeded = []status.Count{
+		{Reason: "lowered", Count: v.Counters.LanesLowered}, {Reason: "refused", Count: v.Counters.LanesRefused},
+	}
 	for _, reason := range sortedKeys(v.Pins) {
 		p.Pins = append(p.Pins, status.Count{Reason: reason, Count: v.Pins[reason]})
 	}

@@ -31,7 +31,8 @@ type Pool struct {
 	Pinned      int     `json:"pinned"`           // clients pinned now
 	Pins        []Count `json:"pins,omitempty"`   // clients ever pinned, by reason
 	Refused     []Count `json:"refused,omitempty"`
-	Lanes       []Lane  `json:"lanes,omitempty"` // highest first
+	Exceeded    []Count `json:"exceeded,omitempty"` // requests for a lane beyond the grant: lowered, refused
+	Lanes       []Lane  `json:"lanes,omitempty"`    // highest first
 
 	Service Distribution `json:"service"` // from a server connection's grant to its release
 
