@@ -71,7 +71,7 @@
 //   - [ErrQueueFull]: as many wait in the lane as Config.QueueLimit says
 //   - [ErrQueueTimeout]: the waiter's Deadline, or Config.QueueTimeout, has come
 //   - [ErrHopeless]: the expected wait is longer than that, both by how long resources are held and by how many
-//     came free lately; only with Config.RefuseHopeless
+//     came free lately, or by the pace of a lane that others leave little; only with Config.RefuseHopeless
 //   - [ErrShed]: [Pool.Shed] names the lane
 //   - [ErrDown]: nothing can be opened
 //   - [ErrClosed]: [Pool.Close]
