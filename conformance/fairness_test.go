@@ -19,6 +19,7 @@ import (
 const fairnessConfig = `
 auth: {type: trust}
 admin_users: [postgres]
+loops: 2
 budgets: {"{{address}}": %d}
 pool_defaults:
   size: {min: 2, max: 8, reserve: 1}
@@ -58,7 +59,8 @@ type fairness struct {
 }
 
 // TestFairness: two pools with four lanes each, all overloaded. No lane starves, within a lane who came first is
-// served first, and the budget of the database server is never exceeded. USHER_FAIRNESS_SECONDS says how long.
+// served first, on whatever event loop, both pools get their share, and the budget of the database server is never
+// exceeded. USHER_FAIRNESS_SECONDS says how long.
 func TestFairness(t *testing.T) {
 	t.Parallel()
 	server := startOwnPostgres(t, nil)
@@ -146,9 +148,21 @@ func (f *fairness) verdict() {
 			f.t.Errorf("%s is not first come, first served: one was %v late", name, disorder)
 		}
 	}
+	if east, west := f.of("east"), f.of("west"); east > 2*west || west > 2*east {
+		f.t.Errorf("%d requests of one pool were served and %d of the other", east, west)
+	}
 	if len(f.served) != 2*len(crowd) {
 		f.t.Errorf("only %d of %d lanes were served at all", len(f.served), 2*len(crowd))
 	}
+}
+
+// of is how many requests of a pool were served.
+func (f *fairness) of(pool string) int {
+	n := 0
+	for lane := range crowd {
+		n += len(f.served[pool+" "+lane])
+	}
+	return n
 }
 
 // longestGap is the longest time in which no request began.

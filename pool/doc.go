@@ -59,8 +59,9 @@
 // closes all that is older.
 //
 // A [Budget] bounds what several pools have open together. Each pool's Min is guaranteed. When the rest is
-// given away, waiters of one pool make the others close what they have idle above their Min. So Min must
-// include what of the reserve a pool must never lose.
+// given away, waiters of one pool make the others close what they have idle above their Min; and of what is busy
+// there, as it is released, so many that all pools whose waiters need more have the same. So Min must include
+// what of the reserve a pool must never lose.
 //
 // A failed open is repeated after a pause that doubles, one open at a time until one succeeds. If nothing is
 // open at all, requests wait for Config.Grace and are then refused with [ErrDown], at once if they come
