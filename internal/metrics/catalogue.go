@@ -57,6 +57,9 @@ var processRows = []row{
 	{name: "usher_metrics_omitted", kind: gauge,
 		help:    "Pools and databases that are not in these metrics because there are too many.",
 		collect: func(v *view, e emitter) { e.value(float64(v.omitted)) }},
+	{name: "usher_emergencies", kind: gauge, labels: []string{"kind"},
+		help:    "Emergency measures in force, by who began them: an operator, or usher itself.",
+		collect: collectEmergencies},
 	{name: "usher_budget_limit_connections", kind: gauge, labels: ofServer,
 		help:    "Connections all pools together may have open on a database server, 0 for no limit.",
 		collect: perBudget(func(b *status.Budget) int { return b.Limit })},
@@ -285,6 +288,18 @@ func login(collect func(*status.Logins, emitter)) func(*view, emitter) {
 func collectState(v *view, e emitter) {
 	for _, state := range []status.State{status.Active, status.Paused, status.Suspended, status.ShuttingDown} {
 		e.value(number(v.State == state), string(state))
+	}
+}
+
+func collectEmergencies(v *view, e emitter) {
+	counts := map[status.EmergencyKind]int{status.EmergencyByOperator: 0, status.EmergencyByItself: 0}
+	for i := range v.Emergencies {
+		if v.Emergencies[i].InForce() {
+			counts[v.Emergencies[i].Kind]++
+		}
+	}
+	for kind, n := range counts {
+		e.value(float64(n), string(kind))
 	}
 }
 

@@ -227,6 +227,9 @@ func sampleSnapshot() *status.Snapshot {
 		}},
 		Memory:    []status.Memory{{Name: "chunks", Size: 4096, Used: 1, Free: 1, Total: 8192}},
 		Listeners: []status.Listener{{Address: "127.0.0.1", Port: 6432}},
+		Emergencies: []status.Emergency{
+			{Kind: status.EmergencyByOperator}, {Kind: status.EmergencyByOperator, Ended: at},
+		},
 		Logins: &status.Logins{
 			InProgress: 91, Accepted: 92, Succeeded: 93, Cancels: 94,
 			Refused: []status.Count{{Reason: "wrong password", Count: 95}},

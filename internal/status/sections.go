@@ -23,6 +23,7 @@ const (
 	SectionMemory
 	SectionListeners
 	SectionLogins
+	SectionEmergencies // those in force, and the latest that ended
 	sectionsEnd
 )
 
@@ -49,6 +50,7 @@ var sectionNames = []namedSection{
 	{"memory", SectionMemory},
 	{"listeners", SectionListeners},
 	{"logins", SectionLogins},
+	{"emergencies", SectionEmergencies},
 	{"summary", SummarySections},
 	{"all", AllSections},
 }

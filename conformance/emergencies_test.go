@@ -1,0 +1,138 @@
+//go:build integration
+
+package conformance
+
+import (
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/usher-pg/usher/internal/pgtest"
+)
+
+const httpToken = "a token nobody guesses"
+
+const reserveConfig = `
+auth: {type: trust}
+admin_users: [postgres]
+http_admin_token: "` + httpToken + `"
+pools:
+  two:    {url: "{{url}}", size: {max: 2}}
+  narrow: {url: "{{url}}", size: {max: 1, reserve: 1}}
+`
+
+// background runs a query on another goroutine; what it returns waits for the error.
+func background(s *session, sql string) func() error {
+	answered := make(chan error, 1)
+	go func() {
+		_, err := s.try(sql)
+		answered <- err
+	}()
+	return func() error { return <-answered }
+}
+
+// TestAnOperatorOpensTheReserve: a request that is not critical takes from the reserve while the operator's emergency
+// lasts, which ends by itself, and no longer.
+func TestAnOperatorOpensTheReserve(t *testing.T) {
+	t.Parallel()
+	o := newOperated(t, reserveConfig)
+	narrow := o.target.in("narrow")
+	holder, other := narrow.simple(t), narrow.simple(t)
+	holder.run("BEGIN")
+	waits := func() bool { return o.column(t, "narrow", "cl_waiting") == "1" }
+
+	answer := background(other, "SELECT 1")
+	eventually(t, patience, "a normal request leaves the reserve alone", waits)
+	o.operator.run("EMERGENCY ON narrow FOR 2s REASON 'the cake is late'")
+	if err := answer(); err != nil {
+		t.Errorf("the request that was to take from the reserve: %v", err)
+	}
+	shown := o.console.run("SHOW EMERGENCIES")
+	if !regexp.MustCompile(`^narrow\|\|operator\|reserve\|normal\|0\|1\|.*\|console postgres 127\.0\.0\.1:\d+\|` +
+		`the cake is late\|\|\|$`).MatchString(shown) {
+		t.Errorf("SHOW EMERGENCIES: %s", shown)
+	}
+	eventually(t, patience, "it ends by itself", func() bool {
+		return strings.HasSuffix(o.console.run("SHOW EMERGENCIES"), "|usher|its time is over")
+	})
+	answer = background(other, "SELECT 1")
+	eventually(t, patience, "the reserve is closed again", waits)
+	holder.run("COMMIT")
+	if err := answer(); err != nil {
+		t.Errorf("the request that was to wait: %v", err)
+	}
+	for order, state := range map[string]string{
+		"EMERGENCY ON two": "55000", "EMERGENCY ON nowhere": "3D000", "EMERGENCY OFF narrow": "55000",
+		"EMERGENCY ON narrow FOR 2 weeks": "42601", "EMERGENCY ON narrow FOR 2d": "22023",
+	} {
+		if got := o.operator.refused(order); got != state {
+			t.Errorf("%s: SQLSTATE %s, expected %s", order, got, state)
+		}
+	}
+	for _, line := range []string{"emergency begins", "emergency ends"} {
+		if log := o.usher.Log(); !strings.Contains(log, line) {
+			t.Errorf("the log lacks %q", line)
+		}
+	}
+}
+
+// post sends an order over HTTP.
+func post(t *testing.T, u *pgtest.Usher, token, body string) (code int, answer string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
+		"http://"+u.HTTP+"/api/v1/emergency", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+// TestEmergenciesAreOrderedOverHTTP by who has the token, and by nobody when there is none.
+func TestEmergenciesAreOrderedOverHTTP(t *testing.T) {
+	t.Parallel()
+	o := newOperated(t, reserveConfig)
+	const on = `{"action": "on", "pool": "narrow", "for": "1h", "lane": "low", "reason": "by \"hand\""}`
+	for _, test := range []struct {
+		token, body string
+		code        int
+		shown       string // of SHOW EMERGENCIES
+	}{
+		{"", on, 401, `^$`},
+		{"another token of the kind", on, 401, `^$`},
+		{httpToken, `{"action": "on", "pool": "two"}`, 409, `^$`},
+		{httpToken, `{"action": "on", "pool": "nowhere"}`, 404, `^$`},
+		{httpToken, on, 200, `^narrow\|\|operator\|reserve\|low\|0\|1\|.*\|http 127\.0\.0\.1:\d+\|by "hand"\|\|\|$`},
+		{httpToken, `{"action": "off"}`, 200, `\|low\|0\|0\|.*\|http 127\.0\.0\.1:\d+\|ordered$`},
+		{httpToken, `{"action": "off"}`, 409, `\|ordered$`},
+	} {
+		code, answer := post(t, o.usher, test.token, test.body)
+		if code != test.code {
+			t.Errorf("%s: %d %s, expected %d", test.body, code, answer, test.code)
+		}
+		if shown := o.console.run("SHOW EMERGENCIES"); !regexp.MustCompile(test.shown).MatchString(shown) {
+			t.Errorf("after %s: %q, expected %s", test.body, shown, test.shown)
+		}
+	}
+	_, body := o.usher.Get(t.Context(), "/api/v1/status?sections=emergencies")
+	if !strings.Contains(body, `"measure":"reserve","lane":"low"`) {
+		t.Errorf("the status says %s", body)
+	}
+	if strings.Contains(o.usher.Log()+o.console.run("SHOW CONFIG"), httpToken) {
+		t.Error("the token is shown")
+	}
+}
