@@ -3,11 +3,17 @@
 package conformance
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/usher-pg/usher/internal/pgtest"
 )
@@ -22,6 +28,12 @@ pools:
   two:    {url: "{{url}}", size: {max: 2}}
   narrow: {url: "{{url}}", size: {max: 1, reserve: 1}}
 `
+
+// inLane is a client of a lane.
+func (t *target) inLane(tb testing.TB, lane string) *session {
+	tb.Helper()
+	return t.simple(tb, "options", "-c usher.lane="+lane)
+}
 
 // background runs a query on another goroutine; what it returns waits for the error.
 func background(s *session, sql string) func() error {
@@ -134,5 +146,100 @@ func TestEmergenciesAreOrderedOverHTTP(t *testing.T) {
 	}
 	if strings.Contains(o.usher.Log()+o.console.run("SHOW CONFIG"), httpToken) {
 		t.Error("the token is shown")
+	}
+}
+
+// steadily repeats a query on some clients of a lane until stop is called, which says how many failed.
+func (t *target) steadily(tb testing.TB, lane string, clients int, sql *atomic.Pointer[string]) (stop func() int64) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var failed atomic.Int64
+	var running sync.WaitGroup
+	for range clients {
+		s := t.inLane(tb, lane)
+		running.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := s.try(*sql.Load()); err != nil {
+					failed.Add(1)
+					tb.Logf("lane %s: %v", lane, err)
+					return
+				}
+			}
+		})
+	}
+	return func() int64 {
+		cancel()
+		running.Wait()
+		return failed.Load()
+	}
+}
+
+// TestMeasuresBeginAndEndByThemselves: while critical statements are slow, low is refused, then normal, and the target
+// is raised; when they are fast again all of it ends.
+func TestMeasuresBeginAndEndByThemselves(t *testing.T) {
+	t.Parallel()
+	o := newOperated(t, `
+auth: {type: trust}
+admin_users: [postgres]
+pools:
+  two: {url: "{{url}}", size: {max: 9}, emergency: {window: 1s, hold: 1s}}
+  off: {url: "{{url}}", size: {max: 9}, emergency: {window: 1s, statement_target: 0}}
+`)
+	slow, fast := "SELECT pg_sleep(0.08)", "SELECT 1"
+	var sql atomic.Pointer[string]
+	sql.Store(&fast)
+	low, normal := o.target.inLane(t, "low"), o.target.simple(t)
+	spared := o.target.in("off").inLane(t, "low")
+	stop := o.target.steadily(t, "critical", 3, &sql)
+	stopOther := o.target.in("off").steadily(t, "critical", 3, &sql)
+	low.run("SELECT 1")
+	before := o.column(t, "two", "sv_target")
+
+	sql.Store(&slow)
+	for _, s := range []*session{low, normal} {
+		eventually(t, patience, "requests are refused", func() bool {
+			_, err := s.try("SELECT 1")
+			refusal, ok := errors.AsType[*pgconn.PgError](err)
+			if ok && (refusal.Code != "53300" || refusal.Severity != "ERROR" ||
+				!strings.Contains(refusal.Hint, "critical statements take longer than 50ms")) {
+				t.Errorf("refused with %+v", refusal)
+			}
+			return ok
+		})
+	}
+	eventually(t, patience, "the target is raised", func() bool { return o.column(t, "two", "sv_target") == "9" })
+	spared.run("SELECT 1")
+	if shed := o.usher.Metric(t.Context(),
+		`usher_pool_lane_shed{database="two",lane="low",user="postgres"}`); shed != 1 {
+		t.Errorf("usher_pool_lane_shed is %v", shed)
+	}
+
+	sql.Store(&fast)
+	for _, s := range []*session{low, normal} {
+		eventually(t, patience, "requests are let in again", func() bool {
+			_, err := s.try("SELECT 1")
+			return err == nil
+		})
+	}
+	eventually(t, patience, "everything has ended", func() bool {
+		_, body := o.usher.Get(t.Context(), "/metrics")
+		return strings.Contains(body, `usher_emergencies{kind="automatic"} 0`)
+	})
+	if after := o.column(t, "two", "sv_target"); after != before {
+		t.Errorf("the target is %s, and was %s", after, before)
+	}
+	if n := stop() + stopOther(); n > 0 {
+		t.Errorf("%d critical statements failed", n)
+	}
+	shown := o.console.run("SHOW EMERGENCIES")
+	for _, want := range []string{
+		`(?m)^two\|postgres\|automatic\|shed\|low\|0\|0\|.*\|usher\|[\d.]+% of \d+ critical statements took longer than 50ms`,
+		`(?m)^two\|postgres\|automatic\|shed\|normal\|0\|0\|`, `(?m)^two\|postgres\|automatic\|target\|\|9\|0\|`,
+	} {
+		if !regexp.MustCompile(want).MatchString(shown) {
+			t.Errorf("SHOW EMERGENCIES lacks %s:\n%s", want, shown)
+		}
+	}
+	if strings.Contains(shown, "off|") {
+		t.Errorf("measures in the pool that has none:\n%s", shown)
 	}
 }

@@ -196,7 +196,7 @@ func sampleSnapshot() *status.Snapshot {
 		statements.Record(3 * d)
 	}
 	lane := status.Lane{
-		Name: "critical", Waiting: 41, Requests: 42, Cancelled: 43, Emergencies: 44, Shed: 45,
+		Name: "critical", Waiting: 41, Requests: 42, Cancelled: 43, Emergencies: 44, Shed: 45, Shedding: true,
 		Acquisition: status.DistributionOf(&acquisitions), Statement: status.DistributionOf(&statements),
 	}
 	return &status.Snapshot{

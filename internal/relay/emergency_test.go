@@ -1,10 +1,53 @@
 package relay
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	engine "github.com/usher-pg/usher/pool"
 )
+
+func TestTheGreatestWishIsTheTarget(t *testing.T) {
+	t.Parallel()
+	p := one()
+	p.rules.Engine = engine.Config{Min: 1, Max: 5}
+	w := p.start(t)
+	for _, step := range []struct {
+		who    string
+		n      int
+		target int
+	}{
+		{"a", 3, 3}, {"b", 2, 3}, {"b", 4, 4}, {"c", 9, 5}, {"c", 0, 4}, {"b", 0, 3}, {"b", 0, 3}, {"a", 0, 1},
+	} {
+		w.pool.WishTarget(step.who, step.n)
+		if got := w.pool.Stat().Target; got != step.target {
+			t.Errorf("%s wishes for %d: the target is %d, expected %d", step.who, step.n, got, step.target)
+		}
+	}
+	w.eventually("what was wished for is open", func() bool { return w.pool.Stat().Opening == 0 })
+}
+
+func TestShedLanesAreToldWhy(t *testing.T) {
+	t.Parallel()
+	w := one().start(t)
+	low, normal := w.seatIn(engine.Low), w.seatIn(engine.Normal)
+	low.ask("T D(1) C(SELECT_1) Z(I)", query("SELECT pid"))
+	w.pool.Shed("it burns", engine.Low)
+	low.ask("E(53300) Z(I)", query("SELECT pid"))
+	normal.ask("T D(1) C(SELECT_1) Z(I)", query("SELECT pid"))
+	if hint := w.pool.explain(engine.ErrShed, time.Second).Hint; !strings.Contains(hint, "in force: it burns.") {
+		t.Errorf("the hint is %q", hint)
+	}
+	if !w.pool.Sheds(engine.Low) || w.pool.Sheds(engine.Normal) {
+		t.Error("the pool does not know whom it sheds")
+	}
+	w.pool.Shed("")
+	low.ask("T D(1) C(SELECT_1) Z(I)", query("SELECT pid"))
+	if stat := w.pool.Stat(); stat.Shed != [engine.Lanes]uint64{engine.Low: 1} {
+		t.Errorf("shed %v", stat.Shed)
+	}
+}
 
 func TestAnOpenReserveServesAtOnce(t *testing.T) {
 	t.Parallel()
@@ -23,4 +66,48 @@ func TestAnOpenReserveServesAtOnce(t *testing.T) {
 	b.waiting()
 	a.ask("C(COMMIT) Z(I)", query("COMMIT"))
 	b.want("T D(b) C(SELECT_1) Z(I)")
+}
+
+// TestPaces: critical statements that took too long, and those that have taken too long already, whether they run or
+// wait; but not those an operator holds.
+func TestPaces(t *testing.T) {
+	t.Parallel()
+	const target = 20 * time.Millisecond
+	w := of(1).start(t)
+	pace := func() Pace { return w.Paces(t.Context(), map[*Pool]time.Duration{w.pool: target})[w.pool] }
+	expect := func(what string, want Pace) {
+		t.Helper()
+		if got := pace(); got != want {
+			t.Errorf("%s: %+v, expected %+v", what, got, want)
+		}
+	}
+	a, b, low := w.seatIn(engine.Critical), w.seatIn(engine.Critical), w.seatIn(engine.Low)
+	low.ask("T D(1) C(SELECT_1) Z(I)", query("SELECT pid"))
+	expect("nothing critical", Pace{})
+	a.ask("C(BEGIN) Z(T)", query("BEGIN"))
+	quick := pace()
+	if quick.Statements != 1 || quick.Late != 0 {
+		t.Errorf("one statement: %+v", quick)
+	}
+	w.pass(2 * target)
+	expect("who is idle in a transaction is not late", quick)
+	a.send(query("SELECT wait"))
+	b.send(query("SELECT 'b'"))
+	low.send(query("SELECT 'low'"))
+	b.waiting()
+	low.waiting()
+	w.pass(2 * target)
+	expect("one runs and one waits", Pace{1, quick.Slow, 2})
+	w.toy.release <- struct{}{}
+	a.want("T D(released) C(SELECT_1) Z(T)")
+	expect("one has ended", Pace{2, quick.Slow + 1, 1})
+	w.pool.Hold()
+	expect("who is held is not late", Pace{2, quick.Slow + 1, 0})
+	w.pool.Resume()
+	a.ask("C(COMMIT) Z(I)", query("COMMIT"))
+	b.want("T D(b) C(SELECT_1) Z(I)")
+	low.want("T D(low) C(SELECT_1) Z(I)")
+	if got := pace(); got.Statements != 4 || got.Late != 0 || got.Slow < quick.Slow+2 {
+		t.Errorf("at the end: %+v", got)
+	}
 }

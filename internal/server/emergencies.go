@@ -27,6 +27,7 @@ const watchStep = time.Second
 func (s *Server) watchEmergencies(ctx context.Context) error {
 	ticker := time.NewTicker(watchStep)
 	defer ticker.Stop()
+	pools := map[*relay.Pool]*watched{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -34,6 +35,7 @@ func (s *Server) watchEmergencies(ctx context.Context) error {
 		case <-ticker.C:
 			s.expireOrders()
 			s.openReserves()
+			s.watchStatements(ctx, pools)
 		}
 	}
 }

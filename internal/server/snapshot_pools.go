@@ -74,6 +74,7 @@ func (g *gathering) pool(r *routing.Route, v *relay.PoolView) status.Pool {
 			Cancelled:   stat.Cancelled[lane],
 			Emergencies: stat.Emergencies[lane],
 			Shed:        stat.Shed[lane],
+			Shedding:    r.Pool.Sheds(lane),
 			Acquisition: status.DistributionOf(&stat.Acquisition[lane]),
 			Statement:   status.DistributionOf(cmp.Or(v.Statements[lane], new(engine.Histogram))),
 		})

@@ -83,11 +83,12 @@ type Lane struct {
 	Name        string       `json:"name"`
 	Waiting     int          `json:"waiting"`
 	Requests    uint64       `json:"requests"`
-	Cancelled   uint64       `json:"cancelled"`   // requests withdrawn while they waited
-	Emergencies uint64       `json:"emergencies"` // reserve connections granted
-	Shed        uint64       `json:"shed"`        // requests refused because the lane was being shed
-	Acquisition Distribution `json:"acquisition"` // from reading a request to its server connection
-	Statement   Distribution `json:"statement"`   // from reading a request to its ReadyForQuery
+	Cancelled   uint64       `json:"cancelled"`          // requests withdrawn while they waited
+	Emergencies uint64       `json:"emergencies"`        // reserve connections granted
+	Shed        uint64       `json:"shed"`               // requests refused because the lane was being shed
+	Shedding    bool         `json:"shedding,omitempty"` // its requests are refused now
+	Acquisition Distribution `json:"acquisition"`        // from reading a request to its server connection
+	Statement   Distribution `json:"statement"`          // from reading a request to its ReadyForQuery
 }
 
 // Budget is how many connections all pools may have open on one database server.
