@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -242,4 +243,60 @@ pools:
 	if strings.Contains(shown, "off|") {
 		t.Errorf("measures in the pool that has none:\n%s", shown)
 	}
+}
+
+// TestTheOneIdleInATransactionEndsForACriticalRequest: the one that has been so longest, of a lower lane, and nobody
+// else; and nobody where the option is off.
+func TestTheOneIdleInATransactionEndsForACriticalRequest(t *testing.T) {
+	t.Parallel()
+	target := startAlone(t, `
+auth: {type: trust}
+admin_users: [postgres]
+pools:
+  app:     {url: "{{url}}", size: {max: 3, reserve: 1}, emergency: {end_idle_in_transaction: 200ms}}
+  patient: {url: "{{url}}", size: {max: 1}, timeouts: {query_wait: 1s}}
+`, "app")
+	setUp := target.simple(t)
+	table := unique("idle")
+	setUp.run("CREATE TABLE " + table + " (n int)")
+
+	busy, oldest, younger := target.inLane(t, "low"), target.inLane(t, "normal"), target.inLane(t, "low")
+	ofReserve, critical := target.inLane(t, "critical"), target.inLane(t, "critical")
+	oldest.run("BEGIN; INSERT INTO " + table + " VALUES (1)")
+	younger.run("BEGIN; INSERT INTO " + table + " VALUES (2)")
+	busy.run("BEGIN")
+	sleeps := background(busy, "SELECT pg_sleep(2)")
+	ofReserve.run("BEGIN; SELECT 1")
+	begin := time.Now()
+	critical.expect("SELECT 'in time'", "in time")
+	if took := time.Since(begin); took > calm {
+		t.Errorf("the critical request waited %v", took)
+	}
+	_, err := oldest.try("COMMIT")
+	if state := sqlState(err); state != "25P03" {
+		t.Errorf("the one that was idle longest: %v", err)
+	}
+	ofReserve.run("COMMIT")
+	younger.run("COMMIT")
+	if err := sleeps(); err != nil {
+		t.Errorf("the one whose statement ran: %v", err)
+	}
+	busy.run("COMMIT")
+	setUp.expect("SELECT n FROM "+table, "2")
+	ended := target.usher.Metric(t.Context(),
+		`usher_pool_idle_transactions_ended_total{database="app",user="postgres"}`)
+	if ended != 1 {
+		t.Errorf("%v clients are counted as ended", ended)
+	}
+	if !strings.Contains(target.usher.Log(), "idle for") {
+		t.Error("the log does not say how long it was idle")
+	}
+
+	patient := target.in("patient")
+	holder, waiting := patient.inLane(t, "low"), patient.inLane(t, "critical")
+	holder.run("BEGIN")
+	if state := waiting.refused("SELECT 1"); state != "53300" {
+		t.Errorf("a critical request where the option is off: SQLSTATE %s", state)
+	}
+	holder.expect("SELECT 'still here'", "still here")
 }

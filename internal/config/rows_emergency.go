@@ -14,11 +14,12 @@ const (
 
 // Emergency is what a pool does when its critical lane is in trouble.
 type Emergency struct {
-	StatementTarget time.Duration // 0: there are no measures
-	SlowShare       int           // percent
-	Window          time.Duration
-	Hold            time.Duration
-	Shed            Shedding
+	StatementTarget      time.Duration // 0: there are no measures
+	SlowShare            int           // percent
+	Window               time.Duration
+	Hold                 time.Duration
+	Shed                 Shedding
+	EndIdleInTransaction time.Duration // 0: nobody is ended
 }
 
 // defaultEmergency is on: it concerns pools with critical statements only, which somebody must have made critical.
@@ -61,5 +62,11 @@ func emergencyRows() []row[PoolOptions] {
 		}, func(o *PoolOptions) value {
 			return choice[Shedding]{&o.Emergency.Shed, []Shedding{ShedOff, ShedLow, ShedNormal}}
 		}},
+		{Option{
+			Path: "emergency.end_idle_in_transaction", Reloadable: true,
+			Doc: "The last resort, off by default: when a critical request has waited longer than lanes.acquire_slo and " +
+				"the reserve is used up, the client of a lower lane that has been idle in its transaction longest is ended, " +
+				"if it has been for at least so long. Its transaction is rolled back. 0 is never.",
+		}, func(o *PoolOptions) value { return timeout(&o.Emergency.EndIdleInTransaction) }},
 	}
 }

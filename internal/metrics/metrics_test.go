@@ -208,7 +208,7 @@ func sampleSnapshot() *status.Snapshot {
 				Active: 11, ActiveCancel: 12, BeingCanceled: 13, Idle: 14, Used: 15, Tested: 16, Login: 17,
 			},
 			MaxWait: 1500 * time.Millisecond, Min: 20, Max: 21, Target: 22, Reserve: 23, ReserveUsed: 24, Budget: 25,
-			Limit: 20, Busy: 15,
+			Limit: 20, Busy: 15, IdleEnded: 96,
 			Opened: 26, OpenFailed: 27, Closed: []status.Count{{Reason: "idle", Count: 28}, {Reason: "age", Count: 29}},
 			Pinned: 30, Pins: []status.Count{{Reason: "LISTEN", Count: 31}},
 			Refused: []status.Count{{Reason: "queue full", Count: 32}}, Failing: true,

@@ -76,6 +76,7 @@ func (t *counters) addTo(v *PoolView) {
 	c.Logins += t.Logins
 	c.LanesLowered += t.LanesLowered
 	c.LanesRefused += t.LanesRefused
+	c.IdleEnded += t.IdleEnded
 	for reason, n := range t.pinned {
 		v.Pins[reason.String()] += n
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/usher-pg/usher/internal/pgerr"
 	engine "github.com/usher-pg/usher/pool"
 )
 
@@ -111,3 +112,116 @@ func TestPaces(t *testing.T) {
 		t.Errorf("at the end: %+v", got)
 	}
 }
+
+// rescuing is a world with the last resort.
+func rescuing(n, loops int, limit time.Duration) *plan {
+	p := of(n)
+	p.loops = loops
+	p.rules.EndIdle = limit
+	return p
+}
+
+func TestTheOneIdleLongestEndsForACriticalRequest(t *testing.T) {
+	t.Parallel()
+	for _, loops := range []int{1, 3} {
+		w := rescuing(3, loops, 20*time.Millisecond).start(t)
+		oldest, younger, above := w.seatIn(engine.Low), w.seatIn(engine.High), w.seatIn(engine.Critical)
+		above.ask("C(BEGIN) Z(T)", query("BEGIN"))
+		oldest.ask("C(BEGIN) Z(T)", query("BEGIN"))
+		w.pass(30 * time.Millisecond)
+		younger.ask("C(BEGIN) Z(T)", query("BEGIN"))
+		w.pass(30 * time.Millisecond)
+		critical := w.seatIn(engine.Critical)
+		critical.ask("T D(in_time) C(SELECT_1) Z(I)", query("SELECT 'in time'"))
+		oldest.want("E(" + pgerr.EndedForCritical.Code + ")")
+		oldest.wantEnd()
+		younger.ask("C(COMMIT) Z(I)", query("COMMIT"))
+		above.ask("C(COMMIT) Z(I)", query("COMMIT"))
+		if n := w.Pools(t.Context())[w.pool].Counters.IdleEnded; n != 1 {
+			t.Errorf("%d clients are counted as ended, expected one", n)
+		}
+		w.eventually("nobody looks any more", func() bool { return !w.pool.attended.Load() })
+	}
+}
+
+// TestEachCriticalRequestEndsOne, one after the other.
+func TestEachCriticalRequestEndsOne(t *testing.T) {
+	t.Parallel()
+	const n = 3
+	w := rescuing(n, 2, time.Millisecond).start(t)
+	var holders, critical []*guest
+	for range n {
+		g := w.seatIn(engine.Normal)
+		g.ask("C(BEGIN) Z(T)", query("BEGIN"))
+		holders = append(holders, g)
+	}
+	for range n {
+		g := w.seatIn(engine.Critical)
+		g.send(query("BEGIN"))
+		critical = append(critical, g)
+	}
+	for _, g := range critical {
+		g.want("C(BEGIN) Z(T)")
+	}
+	for _, g := range holders {
+		g.want("E(25P03)")
+	}
+	for _, g := range critical {
+		g.ask("C(COMMIT) Z(I)", query("COMMIT"))
+	}
+}
+
+// TestWhoIsNotIdleInATransactionStays, and so does everybody where the option is off or the reserve is not used up.
+func TestWhoIsNotIdleInATransactionStays(t *testing.T) {
+	t.Parallel()
+	short := time.Millisecond
+	for name, row := range map[string]struct {
+		lane       engine.Lane
+		limit      time.Duration
+		hold, done func(w *world, g *guest)
+	}{
+		"the option is off": {engine.Low, 0, beginIdle, commitIdle},
+		"not long enough":   {engine.Low, patience, beginIdle, commitIdle},
+		"of lane critical":  {engine.Critical, short, beginIdle, commitIdle},
+		"a statement runs": {
+			engine.Low, short,
+			func(_ *world, g *guest) { g.send(query("SELECT wait")); g.linked() },
+			func(w *world, g *guest) { w.toy.release <- struct{}{}; g.want("T D(released) C(SELECT_1) Z(I)") },
+		},
+		"a batch is open": {
+			engine.Low, short,
+			func(_ *world, g *guest) {
+				g.ask("C(BEGIN) Z(T)", query("BEGIN"))
+				g.ask("1", parse("", "SELECT 'x'"), empty('H'))
+			},
+			func(_ *world, g *guest) {
+				g.ask("2 T D(x) C(SELECT_1) Z(T)", batch(""))
+				g.ask("C(COMMIT) Z(I)", query("COMMIT"))
+			},
+		},
+		"half a message is here": {
+			engine.Low, short,
+			func(_ *world, g *guest) {
+				g.ask("C(BEGIN) Z(T)", query("BEGIN"))
+				g.send(query("COMMIT")[:6])
+				g.taken()
+			},
+			func(_ *world, g *guest) { g.ask("C(COMMIT) Z(I)", query("COMMIT")[6:]) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := rescuing(1, 1, row.limit).start(t)
+			holder, critical := w.seatIn(row.lane), w.seatIn(engine.Critical)
+			row.hold(w, holder)
+			critical.send(query("SELECT 'at last'"))
+			critical.waiting()
+			w.pass(engine.DefaultSLO + 5*rescueStep)
+			row.done(w, holder)
+			critical.want("T D(at_last) C(SELECT_1) Z(I)")
+		})
+	}
+}
+
+func beginIdle(_ *world, g *guest)  { g.ask("C(BEGIN) Z(T)", query("BEGIN")) }
+func commitIdle(_ *world, g *guest) { g.ask("C(COMMIT) Z(I)", query("COMMIT")) }

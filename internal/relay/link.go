@@ -21,6 +21,9 @@ func (c *client) acquire(lane engine.Lane) bool {
 	case out.Queued:
 		c.become(clientWaiting)
 		c.pool.wake(l)
+		if c.lane == engine.Critical {
+			c.pool.attend()
+		}
 		return false
 	}
 	return c.granted(out.Resource)

@@ -47,8 +47,9 @@ type Rules struct {
 	Engine         engine.Config
 	Timeouts       Timeouts
 	ConnectTimeout time.Duration
-	Statements     int    // prepared statements kept on a server connection; 0: names go through as they are
-	ResetQuery     string // cleans a server connection after a session; "": nothing does
+	Statements     int           // prepared statements kept on a server connection; 0: names go through as they are
+	ResetQuery     string        // cleans a server connection after a session; "": nothing does
+	EndIdle        time.Duration // see rescue; 0: nobody is ended
 	Disabled       bool
 	Dial           Dialer
 }
@@ -66,6 +67,7 @@ type Pool struct {
 	clients  atomic.Int64
 	removed  atomic.Bool
 	held     atomic.Bool // by Pause, Hold or Kill
+	attended atomic.Bool // somebody looks after critical requests that wait; see rescue
 	shedding atomic.Pointer[shedding]
 
 	// mutex guards the wishes and what opening server connections has taught.

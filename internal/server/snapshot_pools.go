@@ -51,6 +51,7 @@ func (g *gathering) pool(r *routing.Route, v *relay.PoolView) status.Pool {
 		Opened:     stat.Opens - stat.OpenFailures - uint64(stat.Opening),
 		OpenFailed: stat.OpenFailures,
 		Pinned:     v.Pinned,
+		IdleEnded:  v.Counters.IdleEnded,
 		Service:    status.DistributionOf(stat.Service),
 	}
 	for reason, n := range stat.Closed {

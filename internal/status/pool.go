@@ -32,6 +32,7 @@ type Pool struct {
 	Pins        []Count `json:"pins,omitempty"`   // clients ever pinned, by reason
 	Refused     []Count `json:"refused,omitempty"`
 	Exceeded    []Count `json:"exceeded,omitempty"` // requests for a lane beyond the grant: lowered, refused
+	IdleEnded   uint64  `json:"idle_ended"`         // clients idle in a transaction that were ended for a critical request
 	Lanes       []Lane  `json:"lanes,omitempty"`    // highest first
 
 	Service Distribution `json:"service"` // from a server connection's grant to its release
