@@ -89,7 +89,7 @@ func (l *loop) addPaces(targets map[*Pool]time.Duration, paces map[*Pool]Pace) {
 		return
 	}
 	l.slots.each(func(c *client, _ *server) {
-		if c == nil || c.lane != engine.Critical || c.pool.held.Load() {
+		if c == nil || c.chosen != engine.Critical || c.pool.held.Load() {
 			return
 		}
 		target, ok := targets[c.pool]

@@ -21,7 +21,7 @@ func (c *client) acquire(lane engine.Lane) bool {
 	case out.Queued:
 		c.become(clientWaiting)
 		c.pool.wake(l)
-		if c.lane == engine.Critical {
+		if lane == engine.Critical {
 			c.pool.attend()
 		}
 		return false

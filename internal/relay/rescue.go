@@ -81,7 +81,7 @@ func (p *Pool) endIdlest(ctx context.Context, limit time.Duration) {
 			s.client.stats().IdleEnded++
 			idle := (s.loop.now - s.quiet).Round(time.Millisecond)
 			s.client.end(pgerr.EndedForCritical.With().WithDetail("The transaction had been idle for %v.", idle).
-				Because(fmt.Errorf("lane %v, idle for %v", s.client.lane, idle)))
+				Because(fmt.Errorf("lane %v, idle for %v", s.client.chosen, idle)))
 		}
 	})
 }
@@ -90,7 +90,7 @@ func (p *Pool) endIdlest(ctx context.Context, limit time.Duration) {
 // in a transaction for so long.
 func (s *server) idles(limit time.Duration) bool {
 	c := s.client
-	return s.place == serverLinked && c.lane > engine.Critical && s.status != idleStatus &&
+	return s.place == serverLinked && c.chosen > engine.Critical && s.status != idleStatus &&
 		s.replies.count == 0 && s.task == taskNone && !s.batch && !s.copying && c.left == 0 && len(c.stash) == 0 &&
 		s.loop.now-s.quiet >= limit
 }
