@@ -28,13 +28,13 @@ type Grant[R any] struct {
 // its acquisition is measured.
 func (p *Pool[R]) Acquire(w *Waiter[R], lane Lane, since, now time.Duration) Outcome[R] {
 	checkLane(lane)
-	p.mu.Lock()
+	p.lock(w.Direct)
 	defer p.mu.Unlock()
 	if w.place != outside {
 		panic("bug: acquire with a waiter that is " + w.place.String())
 	}
 	now = p.advance(now)
-	p.tally.arrived[lane]++
+	p.tally.lanes[lane].arrived++
 	w.pool, w.lane, w.since, w.seq = p, lane, since, 0
 	if p.state == active && p.queue.total == 0 && !p.shed.has(lane) {
 		if r := p.idle.first; r != nil && p.taken() < p.ordinary() {
@@ -159,21 +159,30 @@ func (p *Pool[R]) choose(taken int, now time.Duration) (w *Waiter[R], emergency 
 
 // take notes that r is w's. The caller moves r.
 func (p *Pool[R]) take(r *Resource[R], w *Waiter[R], now time.Duration, emergency bool) {
-	r.taken = now
+	r.taken, r.direct = now, w.Direct
 	r.uses++
-	p.tally.granted[w.lane]++
+	p.tally.lanes[w.lane].granted++
 	if emergency {
-		p.tally.emergencies[w.lane]++
+		p.tally.lanes[w.lane].emergencies++
 	} else {
 		p.moved = now
 	}
-	p.tally.acquisition[w.lane].Record(now - w.since)
+	p.tally.lanes[w.lane].acquisition.Record(now - w.since)
 }
 
 // hand gives r, wherever it is, to a queued waiter.
 func (p *Pool[R]) hand(r *Resource[R], w *Waiter[R], now time.Duration, emergency bool) Grant[R] {
-	p.queue.remove(w, granted)
+	p.tally.lanes[w.lane].waited++
 	p.paces[w.lane].count(now)
+	if w.Direct {
+		p.queue.remove(w, outside)
+		p.take(r, w, now, emergency)
+		if r.place != busy {
+			p.move(r, busy)
+		}
+		return Grant[R]{Waiter: w, Resource: r}
+	}
+	p.queue.remove(w, granted)
 	p.take(r, w, now, emergency)
 	p.move(r, handed)
 	p.seqs++
@@ -219,17 +228,38 @@ func (p *Pool[R]) Cancel(w *Waiter[R], now time.Duration) *Resource[R] {
 	p.advance(now)
 	switch w.place {
 	case queued:
-		p.queue.remove(w, outside)
-		p.tally.cancelled[w.lane]++
-		if p.starved {
-			p.wake(p.now) // others need not yield for it any more
-		}
+		p.leave(w)
 	case granted:
 		p.tally.unclaimed++
 		return p.deliver(w)
 	}
 	w.seq = 0
 	return nil
+}
+
+// Withdraw ends the request of a waiter with Direct set, if it still waits. If not, a grant or a refusal is on
+// its way: the owner must take it, and release what it does not need any more.
+func (p *Pool[R]) Withdraw(w *Waiter[R], now time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.pool != p || !w.Direct {
+		panic("bug: withdrawal of a waiter that is not direct or another pool's")
+	}
+	p.advance(now)
+	if w.place != queued {
+		return false
+	}
+	p.leave(w)
+	return true
+}
+
+// leave takes a waiter whose request has been cancelled out of the queue.
+func (p *Pool[R]) leave(w *Waiter[R]) {
+	p.queue.remove(w, outside)
+	p.tally.lanes[w.lane].cancelled++
+	if p.starved {
+		p.wake(p.now) // others need not yield for it any more
+	}
 }
 
 func (p *Pool[R]) deliver(w *Waiter[R]) *Resource[R] {

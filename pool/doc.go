@@ -20,6 +20,10 @@
 // resource, and Accept of the grant will be false: a late letter is ignored, never answered. The same is true
 // when a resource breaks between grant and delivery; its waiter is queued again where it was.
 //
+// Owners that are goroutines are easier to reach than those on event loops: whoever gets a grant wakes them
+// at once, and no letter is ever late. Their waiters have [Waiter.Direct] set and need no Accept, which saves
+// taking the mutex once.
+//
 // Outcome.Open, Work.Open and the result of Discard tell the caller how many resources to open. Each open
 // must end with [Pool.Opened] or [Pool.OpenFailed].
 //

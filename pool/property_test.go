@@ -109,6 +109,12 @@ func (s *subject) compareGrant(g pool.Grant[int], ok bool, id int) {
 }
 
 func (s *subject) post(g pool.Grant[int]) {
+	if q := g.Waiter.Owner.(*requester); q.Direct {
+		delete(s.twin.handed, g.Resource.Value)
+		s.twin.busy[g.Resource.Value] = true
+		q.holds, q.queued = g.Resource, false
+		return
+	}
 	s.mail = append(s.mail, g)
 	s.latest[g.Resource.Value] = g
 }
@@ -190,7 +196,25 @@ func (s *subject) deliver(letter any) {
 func (w *world) cancel(t *rapid.T) {
 	s := w.draw(t)
 	q := some(t, s.waiters, func(q *requester) bool { return q.holds == nil })
-	s.cancel(q)
+	if q.Direct {
+		s.withdraw(t, q)
+	} else {
+		s.cancel(q)
+	}
+}
+
+func (s *subject) withdraw(t *rapid.T, q *requester) {
+	if !q.queued {
+		t.Skip("it has been served")
+	}
+	if !s.Withdraw(&q.Waiter, s.w.now) {
+		t.Fatalf("%d waits but cannot be withdrawn", q.id)
+	}
+	if s.Withdraw(&q.Waiter, s.w.now) {
+		t.Fatalf("%d was withdrawn twice", q.id)
+	}
+	s.twin.leave(q.id)
+	q.queued = false
 }
 
 func (s *subject) cancel(q *requester) {

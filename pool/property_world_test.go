@@ -63,7 +63,7 @@ func newWorld(t *rapid.T) *world {
 		s.latest = map[int]pool.Grant[int]{}
 		for i := range 8 {
 			q := &requester{id: i + 1}
-			q.Owner = q
+			q.Owner, q.Direct = q, i%3 == 2
 			s.waiters = append(s.waiters, q)
 		}
 	}
@@ -119,8 +119,13 @@ func (s *subject) perform() {
 	t := s.w.t
 	refused := map[int]error{}
 	for _, r := range s.work.Refused {
-		refused[r.Waiter.Owner.(*requester).id] = r.Err
-		s.mail = append(s.mail, r)
+		q := r.Waiter.Owner.(*requester)
+		refused[q.id] = r.Err
+		if q.Direct {
+			q.queued = false
+		} else {
+			s.mail = append(s.mail, r)
+		}
 	}
 	if diff := cmp.Diff(s.twin.refuse(), refused, cmpopts.EquateErrors()); diff != "" {
 		t.Fatalf("refused (-twin +pool):\n%s", diff)

@@ -6,7 +6,7 @@ import "time"
 // its waiter. Otherwise it becomes idle; or, if it has had its time or is too many, closing: Due is now, and
 // Tick or NextClose returns it.
 func (p *Pool[R]) Release(r *Resource[R], now time.Duration) (Grant[R], bool) {
-	p.mu.Lock()
+	p.lock(r.direct)
 	defer p.mu.Unlock()
 	if r.pool != p || r.place != busy {
 		panic("bug: release of a resource that is " + r.place.String() + " or another pool's")
@@ -210,7 +210,7 @@ func (p *Pool[R]) discard(r *Resource[R], now time.Duration) (open int) {
 
 func (p *Pool[R]) requeue(w *Waiter[R]) {
 	w.seq, w.resource = 0, nil
-	p.tally.requeued[w.lane]++
+	p.tally.lanes[w.lane].requeued++
 	p.queue.insert(w)
 	p.wake(p.now)
 }

@@ -23,6 +23,7 @@ type Resource[R any] struct {
 	worn    bool // past its lifetime, waits for its replacement
 	charged bool // counted by the budget
 	ceded   bool // closed for another pool
+	direct  bool // its holder is a waiter with Direct set
 	opened  time.Duration
 	idled   time.Duration // when it last became idle
 	taken   time.Duration // when it was last granted

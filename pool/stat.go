@@ -4,19 +4,25 @@ import "time"
 
 // tally is everything that only grows.
 type tally struct {
-	arrived      [Lanes]uint64
-	granted      [Lanes]uint64
-	emergencies  [Lanes]uint64
-	cancelled    [Lanes]uint64
-	requeued     [Lanes]uint64
+	lanes        [Lanes]laneTally
+	service      Histogram
 	unclaimed    uint64
 	refused      [Reasons]uint64
 	shed         [Lanes]uint64
 	opens        uint64
 	openFailures uint64
 	closed       [CloseReasons]uint64
-	acquisition  [Lanes]Histogram
-	service      Histogram
+}
+
+// laneTally is what only grows in a lane. What a request changes lies together.
+type laneTally struct {
+	arrived     uint64
+	granted     uint64
+	waited      uint64
+	emergencies uint64
+	cancelled   uint64
+	requeued    uint64
+	acquisition Histogram
 }
 
 // refusal counts one.
@@ -51,6 +57,7 @@ type Stat struct {
 	// Arrived + Requeued = Granted + Cancelled + Refused + Waiting.
 	Arrived     [Lanes]uint64 // requests
 	Granted     [Lanes]uint64 // resources given to requests, emergencies included
+	Waited      [Lanes]uint64 // of these, to requests that had to wait
 	Emergencies [Lanes]uint64 // of these, from the reserve
 	Cancelled   [Lanes]uint64 // requests cancelled while they waited
 	Requeued    [Lanes]uint64 // requests that wait again: what they were granted broke on its way
@@ -89,7 +96,7 @@ func (p *Pool[R]) Stat(now time.Duration) Stat {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now = p.advance(now)
-	*acquisition, *service = p.tally.acquisition, p.tally.service
+	*service = p.tally.service
 	s := Stat{
 		State: p.state.String(), Down: p.down(now),
 		Min: p.config.Min, Max: p.config.Max, Reserve: p.config.Reserve,
@@ -97,18 +104,20 @@ func (p *Pool[R]) Stat(now time.Duration) Stat {
 		Open: p.open(), Idle: p.count[idle], Busy: p.taken(), Handed: p.count[handed],
 		Opening: p.opening, Closing: p.count[closing],
 		ReserveBusy: max(0, p.taken()-p.ordinary()), ReserveFree: p.reserveFree(),
-		Waiting: p.queue.waiting,
-		Arrived: p.tally.arrived, Granted: p.tally.granted, Emergencies: p.tally.emergencies,
-		Cancelled: p.tally.cancelled, Requeued: p.tally.requeued, Unclaimed: p.tally.unclaimed,
-		Refused: p.tally.refused, Shed: p.tally.shed,
+		Waiting:   p.queue.waiting,
+		Unclaimed: p.tally.unclaimed, Refused: p.tally.refused, Shed: p.tally.shed,
 		Opens: p.tally.opens, OpenFailures: p.tally.openFailures, Closed: p.tally.closed, Epoch: p.epoch,
 		Acquisition: acquisition, Service: service,
 	}
 	if w := p.queue.oldest(); w != nil {
 		s.OldestWait = now - w.queued
 	}
-	for l := range s.Acquisition {
-		s.TotalWait += s.Acquisition[l].Sum()
+	for l := range p.tally.lanes {
+		t := &p.tally.lanes[l]
+		s.Arrived[l], s.Granted[l], s.Waited[l] = t.arrived, t.granted, t.waited
+		s.Emergencies[l], s.Cancelled[l], s.Requeued[l] = t.emergencies, t.cancelled, t.requeued
+		acquisition[l] = t.acquisition
+		s.TotalWait += acquisition[l].Sum()
 	}
 	return s
 }

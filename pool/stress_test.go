@@ -35,6 +35,7 @@ func TestPoolsAreSafeForManyGoroutines(t *testing.T) {
 		for j := range requesters {
 			g := &guest{h: h, random: rand.New(rand.NewPCG(seed, uint64(10*i+j)))}
 			g.Owner, g.mail = g, make(chan any, 3*requests)
+			g.Direct = j%2 == 1
 			all.Go(func() { g.live(requests) })
 		}
 	}
@@ -162,16 +163,21 @@ func (g *guest) live(requests int) {
 func (g *guest) wait() *pool.Resource[*atomic.Int32] {
 	if g.random.IntN(4) == 0 {
 		runtime.Gosched()
-		return g.h.Cancel(&g.Waiter, g.h.now())
+		if !g.Direct {
+			return g.h.Cancel(&g.Waiter, g.h.now())
+		}
+		if g.h.Withdraw(&g.Waiter, g.h.now()) {
+			return nil
+		}
 	}
 	for {
 		switch letter := (<-g.mail).(type) {
 		case pool.Grant[*atomic.Int32]:
-			if g.h.Accept(letter) {
+			if g.Direct || g.h.Accept(letter) {
 				return letter.Resource
 			}
 		case pool.Refusal[*atomic.Int32]:
-			if g.h.AcceptRefusal(letter) {
+			if g.Direct || g.h.AcceptRefusal(letter) {
 				return nil
 			}
 		}

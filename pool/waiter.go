@@ -11,6 +11,10 @@ type Waiter[R any] struct {
 	// Deadline refuses the next request at this time instead of at Config.QueueTimeout. 0: the pool's queue
 	// timeout. Set it before Acquire.
 	Deadline time.Duration
+	// Direct is for an owner that is reached at once by whoever gets its grant, as a goroutine is: what it is
+	// granted is its own from then on. Grants and refusals need no Accept, and [Pool.Withdraw] takes the place
+	// of [Pool.Cancel]. Set it before the first Acquire.
+	Direct bool
 
 	// Everything below is guarded by the mutex of the pool that Acquire was last called on.
 
