@@ -164,7 +164,8 @@ func (s *share) outranked() bool {
 }
 
 // cede reports whether the pool should close a resource that is released, though its waiters could use it, because
-// another pool's waiters need it more. If so it is noted; [share.ceded] ends that.
+// another pool needs it more: one that has less, or has less than it is guaranteed. If so it is noted; [share.ceded]
+// ends that. No more are ceded than are needed.
 func (s *share) cede() bool {
 	if s == nil || !s.budget.hungry.Load() {
 		return false
@@ -173,13 +174,34 @@ func (s *share) cede() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	mine := s.used - s.leaving
+	if mine <= s.guaranteed {
+		return false
+	}
+	needed, coming := 0, b.max-b.held
 	for _, o := range b.shares {
-		if o != s && o.wish > 0 && mine > s.guaranteed && max(o.used, o.guaranteed)+1 < mine {
-			s.leaving++
-			return true
+		coming += o.leaving + o.owed() // what is owed is held
+		if o == s {
+			continue
+		}
+		needed += o.owed()
+		if max(o.used, o.guaranteed)+1 < mine {
+			needed += o.wish
 		}
 	}
-	return false
+	if needed == 0 || needed <= coming {
+		return false
+	}
+	s.leaving++
+	return true
+}
+
+// owed is how many of its guaranteed ones the pool has asked for and not got: others took them before they were
+// guaranteed to it.
+func (s *share) owed() int {
+	if !s.refused {
+		return 0
+	}
+	return max(0, s.guaranteed-s.used)
 }
 
 // ceded frees one that cede asked for.
@@ -199,6 +221,7 @@ func (s *share) resign() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	before := b.shortage()
+	s.refused = false
 	s.set(s.used, s.guaranteed, 0)
 	b.ring(s, before, true)
 }

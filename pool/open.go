@@ -6,8 +6,9 @@ import "time"
 func (p *Pool[R]) startOpens(now time.Duration) int {
 	n := p.shortfall()
 	if n <= 0 {
-		if p.starved {
-			p.starved = false
+		p.starved = false
+		if p.wishes {
+			p.wishes = false
 			p.share.claim(0, 0)
 		}
 		return 0
@@ -29,7 +30,7 @@ func (p *Pool[R]) startOpens(now time.Duration) int {
 	}
 	got := p.share.claim(n, p.urgent())
 	p.spend(got, now)
-	p.starved = got < n
+	p.starved, p.wishes = got < n, got < n
 	p.opening += got
 	p.tally.opens += uint64(got)
 	return got
@@ -145,6 +146,7 @@ func (p *Pool[R]) OpenFailed(now time.Duration) {
 	p.endOpen("failed")
 	p.share.free(1)
 	p.share.resign()
+	p.wishes = false
 	p.tally.openFailures++
 	if p.failures == 0 || now >= p.retryAt { // several in flight that fail together are one failure
 		p.failures++

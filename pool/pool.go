@@ -21,7 +21,8 @@ type Pool[R any] struct {
 	now     time.Duration // the latest seen
 	state   state
 	shed    laneSet
-	starved bool          // the budget cut the last claim short
+	starved bool          // the budget cut the last claim short, and nothing has made room since
+	wishes  bool          // the budget knows of what the last claim did not get
 	barren  bool          // nothing is open and opening fails
 	orders  uint64        // last given to a waiter
 	service float64       // moving average of how long a resource is held, in ns
