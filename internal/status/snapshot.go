@@ -33,6 +33,8 @@ type Snapshot struct {
 	Memory    []Memory        `json:"memory,omitempty"`
 	Listeners []Listener      `json:"listeners,omitempty"`
 	Logins    *Logins         `json:"logins,omitempty"`
+
+	Acquisitions []Acquisition `json:"acquisitions,omitempty"`
 }
 
 // Count is how often something happened for one reason, or how many things are in one class.
