@@ -1,0 +1,92 @@
+package loadtest
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/usher-pg/usher/internal/loadtest/report"
+	"github.com/usher-pg/usher/pool"
+)
+
+// line is what all of it comes to, in one line.
+func line(r *report.Report) string {
+	promise := fmt.Sprintf("<%s connection acquisition under %s concurrent load", short(r.Objective),
+		thousands(r.Clients))
+	usher := &r.Sides[0]
+	if !r.Passed {
+		return "FAIL: " + promise + ": " + strings.Join(failures(usher), "; ")
+	}
+	var parts []string
+	if p99, where := worstWithin(usher); where != "" {
+		parts = append(parts, fmt.Sprintf("within capacity p99 %s in the worst lane (%s)", report.Milliseconds(p99), where))
+	}
+	for name, text := range map[string]string{
+		phaseIncident: fmt.Sprintf("at %gx capacity critical p99 ", incidentLoad),
+		phaseHeld:     "with everything held critical p99 ",
+	} {
+		if p := usher.Phase(name); p != nil {
+			parts = append(parts, text+report.Milliseconds(p.Lane(pool.Critical.String()).Acquisition.P99))
+		}
+	}
+	return "PASS: " + promise + ": " + strings.Join(parts, ", ")
+}
+
+// failures are the verdicts against a side.
+func failures(s *report.Side) []string {
+	var out []string
+	for _, p := range s.Phases {
+		for _, v := range p.Verdicts {
+			if v.State == report.Failed || v.State == report.Invalid {
+				out = append(out, fmt.Sprintf("%s, %s: %s", strings.ToLower(p.Title), v.State, v.Text))
+			}
+		}
+	}
+	return out
+}
+
+// worstWithin is the highest p99 of the phases within capacity.
+func worstWithin(s *report.Side) (worst time.Duration, where string) {
+	for _, name := range []string{phaseFullHouse, phaseSaturday} {
+		p := s.Phase(name)
+		if p == nil {
+			continue
+		}
+		for _, l := range p.Lanes {
+			if l.Acquisition.P99 >= worst {
+				worst, where = l.Acquisition.P99, l.Name+", "+strings.ToLower(p.Title)
+			}
+		}
+	}
+	return worst, where
+}
+
+func short(d time.Duration) string {
+	if d%time.Millisecond == 0 {
+		return strconv.Itoa(int(d/time.Millisecond)) + "ms"
+	}
+	return d.String()
+}
+
+func thousands(n int) string {
+	if n%1000 == 0 {
+		return strconv.Itoa(n/1000) + "K"
+	}
+	return strconv.Itoa(n)
+}
+
+func machineText() string {
+	return fmt.Sprintf("%d cores, %s, %s; clients, pooler and PostgreSQL share it", runtime.NumCPU(), processor(),
+		platform())
+}
+
+func clientsText(clients int) string {
+	var parts []string
+	for lane, n := range seatsOf(clients) {
+		parts = append(parts, fmt.Sprintf("%d %s", n, pool.Lane(lane)))
+	}
+	return fmt.Sprintf("%d connections over TCP, in a process apart: %s; SCRAM-SHA-256 with keys that are derived once",
+		clients, strings.Join(parts, ", "))
+}
