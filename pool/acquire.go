@@ -49,9 +49,9 @@ func (p *Pool[R]) Acquire(w *Waiter[R], lane Lane, since, now time.Duration) Out
 // queueUp is Acquire beyond the fast path. Even so w may be served at once: from the reserve, or because
 // those before it have no claim on what is idle.
 func (p *Pool[R]) queueUp(w *Waiter[R], now time.Duration) Outcome[R] {
-	wait := p.expectedWait(w.lane)
+	wait := p.expectedWait(w.lane, now)
 	if reason, refuse := p.judge(w, wait, now); refuse {
-		p.tally.refused[reason]++
+		p.tally.refusal(reason, w.lane)
 		return Outcome[R]{Err: reason.Err(), Wait: wait}
 	}
 	p.orders++
@@ -65,7 +65,7 @@ func (p *Pool[R]) queueUp(w *Waiter[R], now time.Duration) Outcome[R] {
 			return Outcome[R]{Resource: r}
 		}
 	}
-	p.wakeFor(w)
+	p.wakeFor(w, now)
 	return Outcome[R]{Queued: true, Open: p.startOpens(now), Wait: wait}
 }
 
@@ -90,15 +90,20 @@ func (p *Pool[R]) judge(w *Waiter[R], wait, now time.Duration) (Reason, bool) {
 	return 0, false
 }
 
-// expectedWait is how long the next one to queue in the lane will wait if all goes on as it did: those before
-// it and itself, each for the average time a resource is held, on all resources ordinary requests may have.
+// expectedWait is how long the next one to queue in the lane will wait if all goes on as it did: until those before
+// it and itself have been served. Two guesses are made of how long that takes: each holds a resource for the average
+// time on all that ordinary requests may have, and they are served as fast as others have been in the last second or
+// two. The shorter one counts: a few that were held for long, or a stall just now, must not make anybody despair.
 // Ageing is left out.
-func (p *Pool[R]) expectedWait(lane Lane) time.Duration {
+func (p *Pool[R]) expectedWait(lane Lane, now time.Duration) time.Duration {
 	ahead := 1
 	for l := Lane(0); l <= lane; l++ {
 		ahead += p.queue.waiting[l]
 	}
 	wait := time.Duration(p.service * float64(ahead) / float64(p.ordinary()))
+	if rate := p.pace.perSecond(now); rate > 0 {
+		wait = min(wait, time.Duration(float64(ahead)/rate*float64(time.Second)))
+	}
 	if slo := p.config.SLO[lane]; wait > slo && p.reserveFree() > 0 {
 		return slo
 	}
@@ -106,15 +111,13 @@ func (p *Pool[R]) expectedWait(lane Lane) time.Duration {
 }
 
 // wakeFor makes Tick due when something may have to be done for w, which has just been queued.
-func (p *Pool[R]) wakeFor(w *Waiter[R]) {
+func (p *Pool[R]) wakeFor(w *Waiter[R], now time.Duration) {
 	if w.deadline != 0 {
 		p.wake(w.deadline)
 	} else if p.config.QueueTimeout > 0 {
 		p.wake(after(w.queued, p.config.QueueTimeout))
 	}
-	if p.count[idle] > 0 {
-		p.wake(after(w.queued, p.config.SLO[w.lane]))
-	}
+	p.wakeForEmergency(now) // those below it will wait longer, too
 	if p.barren {
 		p.wake(after(p.since, p.config.Grace))
 	}
@@ -134,21 +137,7 @@ func (p *Pool[R]) choose(taken int, now time.Duration) (w *Waiter[R], emergency 
 	if taken >= p.limit()+p.config.Reserve {
 		return nil, false
 	}
-	return p.queue.best(p.emergencies(now), p.config.Ageing), true
-}
-
-// emergencies are the lanes whose first waiter may take from the reserve now.
-func (p *Pool[R]) emergencies(now time.Duration) laneSet {
-	set := laneSet(0)
-	if now < p.glass.until {
-		set = p.glass.lanes
-	}
-	for l := range p.queue.lanes {
-		if w := p.queue.lanes[l].first; w != nil && now >= after(w.queued, p.config.SLO[l]) {
-			set |= 1 << l
-		}
-	}
-	return set
+	return p.queue.best(p.emergencies(taken, now), p.config.Ageing), true
 }
 
 // take notes that r is w's. The caller moves r.
@@ -158,6 +147,8 @@ func (p *Pool[R]) take(r *Resource[R], w *Waiter[R], now time.Duration, emergenc
 	p.tally.granted[w.lane]++
 	if emergency {
 		p.tally.emergencies[w.lane]++
+	} else {
+		p.moved = now
 	}
 	p.tally.acquisition[w.lane].Record(now - w.since)
 }
@@ -234,7 +225,7 @@ func (p *Pool[R]) deliver(w *Waiter[R]) *Resource[R] {
 // refuse takes a queued waiter out and returns the news for its owner.
 func (p *Pool[R]) refuse(w *Waiter[R], reason Reason, now time.Duration) Refusal[R] {
 	p.queue.remove(w, outside)
-	p.tally.refused[reason]++
+	p.tally.refusal(reason, w.lane)
 	p.seqs++
 	w.seq = p.seqs
 	return Refusal[R]{Waiter: w, Err: reason.Err(), Waited: now - w.queued, seq: w.seq}

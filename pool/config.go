@@ -29,6 +29,9 @@ const (
 	DefaultGrace = 5 * time.Second
 )
 
+// MaxWarm bounds Config.Warm: beyond, a pool would hold ten times what it needs.
+const MaxWarm = 0.9
+
 // MaxOpen bounds Max + Reserve, so that no arithmetic on sizes overflows. PostgreSQL's own limit of
 // max_connections is MAX_BACKENDS, 2^18 - 1 (postmaster.h).
 const MaxOpen = 1<<18 - 1
@@ -45,8 +48,8 @@ type Config struct {
 	// Reserve is how many more are kept open for emergencies.
 	Reserve int
 
-	// SLO is how long a waiter of the lane waits before it may take from the reserve. 0: the lane has no
-	// claim on the reserve, except critical, whose 0 means DefaultSLO. Negative: none, whatever the lane.
+	// SLO is how long a waiter of the lane waits at most before it may take from the reserve. 0: the lane has
+	// no claim on the reserve, except critical, whose 0 means DefaultSLO. Negative: none, whatever the lane.
 	SLO [Lanes]time.Duration
 
 	// QueueTimeout refuses a waiter without a deadline of its own. 0: none.
@@ -67,8 +70,15 @@ type Config struct {
 	// 0: DefaultLifetimeJitter. Negative: none.
 	LifetimeJitter float64
 
+	// Warm is the part of the resources, 0 to MaxWarm, that should be free: more are opened when fewer are, so
+	// that growth is ahead of demand. It is rounded down, so a small pool opens none in vain.
+	Warm float64
+
 	// OpenParallel is how many opens may be in flight. 0: DefaultOpenParallel.
 	OpenParallel int
+	// OpenRate is how many opens may be started per second in the long run; OpenParallel of them may be started at
+	// once after a rest. 0: as many as OpenParallel lets.
+	OpenRate int
 	// RetryMin and RetryMax bound the back-off after a failed open; it doubles from one to the other.
 	RetryMin, RetryMax time.Duration
 	// Grace is how long requests wait while nothing is open and nothing can be opened. 0: DefaultGrace.
@@ -91,8 +101,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("max %d and reserve %d must not exceed %d together", c.Max, c.Reserve, MaxOpen)
 	case c.LifetimeJitter > 1 || math.IsNaN(c.LifetimeJitter):
 		return fmt.Errorf("lifetime jitter %v must not exceed 1", c.LifetimeJitter)
-	case c.OpenParallel < 0:
-		return fmt.Errorf("parallel opens %d must not be negative", c.OpenParallel)
+	case !(c.Warm >= 0 && c.Warm <= MaxWarm):
+		return fmt.Errorf("warm part %v must be 0 to %v", c.Warm, MaxWarm)
+	case c.OpenParallel < 0 || c.OpenRate < 0:
+		return fmt.Errorf("parallel opens %d and opens per second %d must not be negative", c.OpenParallel, c.OpenRate)
 	}
 	times := []struct {
 		name  string

@@ -41,14 +41,18 @@
 // Resources are alike, so the reserve is a number. Up to Max + Reserve may be open, and Min (or the target,
 // if it is more) + Reserve are kept open. Ordinary requests may have Max, or the limit of [Pool.SetLimit], or
 // what is open beyond the reserve, whichever is least; but at least Min, and one. A waiter that has waited
-// for the SLO of its lane takes from the reserve, which costs no opening because the reserve is open. That is
-// an emergency, and counted. While more are taken than ordinary requests may have, what is released goes to
-// emergencies or refills the reserve. [Pool.OpenReserve] lets lanes take from it at once, for a time.
+// for the SLO of its lane takes from the reserve, which costs no opening because the reserve is open; and it
+// does so before, when it is not to be expected that it, or the last one behind it in its lane, gets an
+// ordinary one in time. What is to be expected comes from how long resources are held and when the last one
+// came free. Taking from the reserve is an emergency, and counted. While more are taken than ordinary
+// requests may have, what is released goes to emergencies or refills the reserve. [Pool.OpenReserve] lets
+// lanes take from it at once, for a time.
 //
 // # How many are open
 //
-// Demand is what is taken and who waits. The pool opens what demand (up to the limit) and the reserve need,
-// and at least what Min and [Pool.SetTarget] ask for, Config.OpenParallel at a time. It closes what has been
+// Demand is what is taken and who waits. The pool opens what demand, with Config.Warm of it free (up to the
+// limit), and the reserve need, and at least what Min and [Pool.SetTarget] ask for, Config.OpenParallel at a
+// time and no faster than Config.OpenRate. It closes what has been
 // idle beyond that and beyond the reserve for IdleTimeout, longest idle first, and never a busy one. What has
 // reached its lifetime, which is jittered, is closed when its replacement is open; if there is no room for
 // both, one at a time makes room; and while opening fails it stays. [Pool.Reconnect] begins an epoch and
@@ -66,7 +70,8 @@
 //
 //   - [ErrQueueFull]: as many wait in the lane as Config.QueueLimit says
 //   - [ErrQueueTimeout]: the waiter's Deadline, or Config.QueueTimeout, has come
-//   - [ErrHopeless]: the expected wait is longer than that; only with Config.RefuseHopeless
+//   - [ErrHopeless]: the expected wait is longer than that, both by how long resources are held and by how many
+//     came free lately; only with Config.RefuseHopeless
 //   - [ErrShed]: [Pool.Shed] names the lane
 //   - [ErrDown]: nothing can be opened
 //   - [ErrClosed]: [Pool.Close]

@@ -49,17 +49,17 @@ func Example() {
 	}
 	doctor := pool.Waiter[string]{Owner: "the doctor"}
 	p.Acquire(&doctor, pool.Critical, 0, 0)
-	tick(9 * time.Millisecond)
-	fmt.Println("9 ms later")
-	tick(10 * time.Millisecond)
+	tick(4 * time.Millisecond)
+	fmt.Println("4 ms later")
+	tick(5 * time.Millisecond)
 
-	st := p.Stat(10 * time.Millisecond)
+	st := p.Stat(5 * time.Millisecond)
 	fmt.Println(st.Open, "open,", st.Busy, "busy,", st.TotalWaiting(), "waiting,",
 		st.Emergencies[pool.Critical], "emergency")
 	// Output:
 	// Ada gets connection 1
 	// Ben gets the new connection 3
-	// 9 ms later
+	// 4 ms later
 	// the doctor gets connection 2 from the reserve
 	// 3 open, 3 busy, 1 waiting, 1 emergency
 }

@@ -23,11 +23,44 @@ func (p *Pool[R]) startOpens(now time.Duration) int {
 	if n <= 0 {
 		return 0
 	}
+	if n = min(n, p.ration(now)); n == 0 {
+		p.wake(p.nextRation())
+		return 0
+	}
 	got := p.share.claim(n, p.urgent())
+	p.spend(got, now)
 	p.starved = got < n
 	p.opening += got
 	p.tally.opens += uint64(got)
 	return got
+}
+
+// openGap is the pause between opens that the rate asks for, 0 if there is no rate.
+func (p *Pool[R]) openGap() time.Duration {
+	if p.config.OpenRate == 0 {
+		return 0
+	}
+	return time.Second / time.Duration(p.config.OpenRate)
+}
+
+// ration is how many opens the rate allows to start now: after a rest as many as may be in flight, then one each gap.
+func (p *Pool[R]) ration(now time.Duration) int {
+	gap := p.openGap()
+	if gap == 0 {
+		return p.config.OpenParallel
+	}
+	burst := time.Duration(p.config.OpenParallel) * gap
+	ahead := max(0, p.openFrom-now)
+	return int(max(0, burst-ahead) / gap)
+}
+
+// nextRation is when the rate allows one more.
+func (p *Pool[R]) nextRation() time.Duration {
+	return p.openFrom - time.Duration(p.config.OpenParallel-1)*p.openGap()
+}
+
+func (p *Pool[R]) spend(n int, now time.Duration) {
+	p.openFrom = after(max(p.openFrom, now), time.Duration(n)*p.openGap())
 }
 
 // shortfall is how many more should be opened, whatever stands against it for now. Worn ones count as closed

@@ -40,20 +40,23 @@ type Pool[R any] struct {
 	resources []*Resource[R] // the open ones, in no order
 	idle      stack[R]       // first: last used
 	closing   stack[R]
-	worn      int // open ones past their lifetime
+	moved     time.Duration // when an ordinary one was last taken, or came free
+	worn      int           // open ones past their lifetime
 	nextWorn  time.Duration
 	epoch     uint64
 
 	// Opens.
 	opening  int
-	starved  bool // the budget cut the last claim short
-	failures int  // in a row
+	openFrom time.Duration // the rate of opens allows the next from then on, and earlier ones as a burst
+	starved  bool          // the budget cut the last claim short
+	failures int           // in a row
 	retryAt  time.Duration
 	barren   bool // nothing is open and opening fails
 	since    time.Duration
 
 	tally   tally
 	service float64 // moving average of how long a resource is held, in ns
+	pace    pace
 
 	due      atomic.Int64 // when Tick must be called; written under mu
 	closings atomic.Int64 // count[closing]
@@ -139,8 +142,9 @@ func (p *Pool[R]) need() int {
 	if p.state >= emptying {
 		return 0
 	}
-	demand := min(p.taken()+p.queue.total, p.limit())
-	n := max(p.floor(), demand+p.config.Reserve)
+	demand := p.taken() + p.queue.total
+	demand += int(float64(demand) * p.config.Warm / (1 - p.config.Warm))
+	n := max(p.floor(), min(demand, p.limit())+p.config.Reserve)
 	if p.barren {
 		n = max(n, 1) // somebody must find out when the server is back
 	}

@@ -362,16 +362,17 @@ func TestBudgetThatIsNotWishedForAnyMoreIsFoundInTheEnd(t *testing.T) {
 	}
 }
 
-func TestExpectedWaitOfLanesWithAClaimOnTheReserveIsTheirSLO(t *testing.T) {
+func TestWhoHasAClaimOnTheReserveIsNotHopeless(t *testing.T) {
 	t.Parallel()
-	p := filled(t, pool.Config{Max: 1, Reserve: 1}, 1)
+	p := filled(t, pool.Config{Max: 1, Reserve: 1, QueueTimeout: time.Second, RefuseHopeless: true}, 1)
 	var a, b, c pool.Waiter[int]
-	p.Release(p.Acquire(&a, pool.Normal, 0, 0).Resource, time.Second)
-	p.Acquire(&a, pool.Normal, time.Second, time.Second)
-	if out := p.Acquire(&b, pool.Critical, time.Second, time.Second); out.Wait != pool.DefaultSLO {
-		t.Errorf("critical is to wait %v", out.Wait)
+	p.Release(p.Acquire(&a, pool.Normal, 0, 0).Resource, 10*time.Second)
+	now := 15 * time.Second // the release is forgotten, how long it took is not
+	p.Acquire(&a, pool.Normal, now, now)
+	if out := p.Acquire(&b, pool.Critical, now, now); out.Resource == nil {
+		t.Errorf("critical does not get the reserve: %+v", out)
 	}
-	if out := p.Acquire(&c, pool.Normal, time.Second, time.Second); out.Wait != 2*time.Second {
-		t.Errorf("normal is to wait %v", out.Wait)
+	if out := p.Acquire(&c, pool.Normal, now, now); out.Err != pool.ErrHopeless || out.Wait != 10*time.Second {
+		t.Errorf("normal is to wait %v: %v", out.Wait, out.Err)
 	}
 }

@@ -22,6 +22,7 @@ const serviceWeight = 1.0 / 32
 
 func (p *Pool[R]) served(d time.Duration) {
 	p.tally.service.Record(d)
+	p.pace.count(p.now)
 	if p.service == 0 {
 		p.service = float64(d)
 	} else {
@@ -40,7 +41,9 @@ func (p *Pool[R]) put(r *Resource[R], now time.Duration) (Grant[R], bool) {
 	}
 	r.idled = now
 	if w, emergency := p.choose(p.taken()-1, now); w != nil {
-		return p.hand(r, w, now, emergency), true
+		g := p.hand(r, w, now, emergency)
+		p.wakeForEmergency(now) // how long resources are held has changed
+		return g, true
 	}
 	p.rest(r, now)
 	return Grant[R]{}, false
@@ -49,8 +52,11 @@ func (p *Pool[R]) put(r *Resource[R], now time.Duration) (Grant[R], bool) {
 // rest makes r, which nobody may have now, idle.
 func (p *Pool[R]) rest(r *Resource[R], now time.Duration) {
 	p.move(r, idle)
-	if p.config.IdleTimeout > 0 && p.count[idle] > p.config.Reserve && p.open() > p.floor() {
+	if p.config.IdleTimeout > 0 && p.count[idle] > p.config.Reserve && p.open() > p.need() {
 		p.wake(after(now, p.config.IdleTimeout))
+	}
+	if p.taken() < p.ordinary() {
+		p.moved = now
 	}
 	if p.queue.total > 0 {
 		p.wake(p.nextEmergency(now))

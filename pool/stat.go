@@ -11,11 +11,20 @@ type tally struct {
 	requeued     [Lanes]uint64
 	unclaimed    uint64
 	refused      [Reasons]uint64
+	shed         [Lanes]uint64
 	opens        uint64
 	openFailures uint64
 	closed       [CloseReasons]uint64
 	acquisition  [Lanes]Histogram
 	service      Histogram
+}
+
+// refusal counts one.
+func (t *tally) refusal(reason Reason, lane Lane) {
+	t.refused[reason]++
+	if reason == ReasonShed {
+		t.shed[lane]++
+	}
 }
 
 // Stat is a snapshot of a pool: nothing changes it any more.
@@ -47,6 +56,7 @@ type Stat struct {
 	Requeued    [Lanes]uint64 // requests that wait again: what they were granted broke on its way
 	Unclaimed   uint64        // grants whose request was cancelled before it accepted
 	Refused     [Reasons]uint64
+	Shed        [Lanes]uint64 // of the refused ones, those of ReasonShed
 
 	Opens        uint64 // begun
 	OpenFailures uint64
@@ -90,8 +100,8 @@ func (p *Pool[R]) Stat(now time.Duration) Stat {
 		Waiting: p.queue.waiting,
 		Arrived: p.tally.arrived, Granted: p.tally.granted, Emergencies: p.tally.emergencies,
 		Cancelled: p.tally.cancelled, Requeued: p.tally.requeued, Unclaimed: p.tally.unclaimed,
-		Refused: p.tally.refused,
-		Opens:   p.tally.opens, OpenFailures: p.tally.openFailures, Closed: p.tally.closed, Epoch: p.epoch,
+		Refused: p.tally.refused, Shed: p.tally.shed,
+		Opens: p.tally.opens, OpenFailures: p.tally.openFailures, Closed: p.tally.closed, Epoch: p.epoch,
 		Acquisition: acquisition, Service: service,
 	}
 	if w := p.queue.oldest(); w != nil {

@@ -127,7 +127,7 @@ func (p *Pool[R]) closeWorn() {
 // nextIdle is when an idle resource must be closed for being idle. The reserve is always idle, so what counts
 // is the one that has been idle longest beside it: for so long nobody has needed more than the others.
 func (p *Pool[R]) nextIdle() time.Duration {
-	if p.config.IdleTimeout == 0 || p.open() <= p.floor() || p.count[idle] <= p.config.Reserve {
+	if p.config.IdleTimeout == 0 || p.open() <= p.need() || p.count[idle] <= p.config.Reserve {
 		return Forever
 	}
 	r := p.idle.last
@@ -135,19 +135,6 @@ func (p *Pool[R]) nextIdle() time.Duration {
 		r = r.prev
 	}
 	return after(r.idled, p.config.IdleTimeout)
-}
-
-// nextEmergency is when the first waiter that cannot take from the reserve yet will be able to.
-func (p *Pool[R]) nextEmergency(now time.Duration) time.Duration {
-	next := Forever
-	for l := range p.queue.lanes {
-		if w := p.queue.lanes[l].first; w != nil {
-			if t := after(w.queued, p.config.SLO[l]); t > now {
-				next = min(next, t)
-			}
-		}
-	}
-	return next
 }
 
 // budgetRetry is how often a pool looks for budget that it needs but nobody has to yield.
@@ -163,10 +150,13 @@ func (p *Pool[R]) nextDue(now time.Duration) time.Duration {
 		next = min(next, after(p.since, p.config.Grace))
 	}
 	if p.shortfall() > 0 {
-		if p.failures > 0 && now < p.retryAt {
+		switch {
+		case p.failures > 0 && now < p.retryAt:
 			next = min(next, p.retryAt)
-		} else if p.starved {
+		case p.starved:
 			next = min(next, after(now, budgetRetry))
+		case p.ration(now) == 0:
+			next = min(next, p.nextRation())
 		}
 	}
 	return next

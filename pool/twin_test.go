@@ -28,6 +28,10 @@ type twin struct {
 	failing bool
 	barren  bool
 	since   time.Duration
+
+	from    map[int]time.Duration // when each was taken
+	service float64               // moving average of how long they are held, ns
+	moved   time.Duration         // when an ordinary one was last taken or came free
 }
 
 type twinWaiter struct {
@@ -42,6 +46,7 @@ func newTwin(cfg pool.Config) *twin {
 	return &twin{
 		cfg: cfg, state: "active", limit: pool.MaxOpen,
 		handed: map[int]twinWaiter{}, busy: map[int]bool{}, shed: map[pool.Lane]bool{},
+		from: map[int]time.Duration{},
 	}
 }
 
@@ -56,9 +61,58 @@ func (t *twin) ordinary() int {
 	return min(n, t.limit)
 }
 
-func (t *twin) emergency(w twinWaiter) bool {
+// emergency is whether w may have one of the reserve now, while so many are taken.
+func (t *twin) emergency(w twinWaiter, taken int) bool {
+	if w.lane <= t.glass && t.now < t.until {
+		return true
+	}
 	slo := t.cfg.SLO[w.lane]
-	return slo > 0 && t.now-w.queued >= slo || w.lane <= t.glass && t.now < t.until
+	if slo <= 0 {
+		return false
+	}
+	first, last, ahead, behind := w, w, 0, 0
+	for _, o := range t.waiting {
+		switch {
+		case o.lane < w.lane:
+			ahead++
+		case o.lane == w.lane && o.order < w.order:
+			return false // not the first
+		case o.lane == w.lane && o.order > w.order:
+			behind++
+			if o.order > last.order {
+				last = o
+			}
+		}
+	}
+	return t.hopeless(ahead+1, first.queued+slo, taken) || t.hopeless(ahead+1+behind, last.queued+slo, taken)
+}
+
+// hopeless is whether the n-th in the queue is not to be expected to get an ordinary one by its deadline.
+func (t *twin) hopeless(n int, deadline time.Duration, taken int) bool {
+	gap := time.Duration(t.service / float64(max(taken, 1)))
+	before := time.Duration(n-1) * gap
+	if t.now < t.moved+gap {
+		return t.now >= deadline || t.moved+gap+before > deadline
+	}
+	passed := t.now - t.moved // the next one is overdue
+	return t.now >= deadline || t.now+passed+before >= deadline
+}
+
+// served notes that r is not held any more.
+func (t *twin) served(r int) {
+	d := float64(t.now - t.from[r])
+	if t.service == 0 {
+		t.service = d
+	} else {
+		t.service += (d - t.service) / 32
+	}
+}
+
+// rested notes that one came free that nobody may have at once.
+func (t *twin) rested() {
+	if t.taken() < t.ordinary() {
+		t.moved = t.now
+	}
 }
 
 // before is whether a is served before b.
@@ -83,7 +137,7 @@ func (t *twin) next(taken int) (twinWaiter, bool) {
 	found := false
 	for _, w := range t.waiting {
 		may := taken < t.ordinary() ||
-			taken < min(t.cfg.Max, t.limit)+t.cfg.Reserve && t.emergency(w)
+			taken < min(t.cfg.Max, t.limit)+t.cfg.Reserve && t.emergency(w, taken)
 		if may && (!found || t.before(w, best)) {
 			best, found = w, true
 		}
@@ -139,9 +193,15 @@ func (t *twin) acquire(id int, lane pool.Lane, deadline time.Duration) (int, err
 	return 0, nil
 }
 
+// pop takes the resource that was used last.
 func (t *twin) pop() int {
-	r := t.idle[len(t.idle)-1]
-	t.idle = t.idle[:len(t.idle)-1]
+	last := len(t.idle) - 1
+	r := t.idle[last]
+	t.from[r] = t.now
+	if t.taken() < t.ordinary() {
+		t.moved = t.now
+	}
+	t.idle = t.idle[:last]
 	return r
 }
 
@@ -152,19 +212,25 @@ func (t *twin) hand(r int, w twinWaiter) {
 
 // release returns the id of the waiter who gets r, or 0.
 func (t *twin) release(r int) int {
+	t.served(r)
 	delete(t.busy, r)
+	return t.put(r)
+}
+
+func (t *twin) put(r int) int {
 	t.idle = append(t.idle, r) // for a moment, so that open counts it
 	if w, ok := t.next(t.taken()); ok {
 		t.pop()
 		t.hand(r, w)
 		return w.id
 	}
+	t.rested()
 	return 0
 }
 
 func (t *twin) opened(r int) int {
 	t.failing = false
-	id := t.release(r) // as if it came from a user
+	id := t.put(r)
 	t.note()
 	return id
 }
@@ -175,6 +241,9 @@ func (t *twin) remove(r int) {
 		delete(t.handed, r)
 		t.waiting = append(t.waiting, w)
 		slices.SortFunc(t.waiting, func(a, b twinWaiter) int { return a.order - b.order })
+	}
+	if t.busy[r] {
+		t.served(r)
 	}
 	delete(t.busy, r)
 	if i := slices.Index(t.idle, r); i >= 0 {

@@ -54,19 +54,20 @@ var table = []row{
 	{"internal/carrier", world, []string{"internal/wire", "internal/socket"}, []string{unixModule}},
 	{"internal/reactor", world, nil, []string{unixModule}},
 	{"internal/session", nothing, []string{"internal/wire"}, nil},
-	{"internal/prepared", nothing, []string{"internal/wire", "internal/session"}, nil},
+	{"internal/lanes", nothing, []string{"pool"}, nil},
+	{"internal/prepared", nothing, []string{"internal/wire", "internal/session", "internal/lanes", "pool"}, nil},
 	{"internal/login", world, []string{"internal/wire", "internal/pgerr", "internal/auth", "internal/carrier"},
 		[]string{unixModule}},
 	{"internal/backend", world, []string{"internal/wire", "internal/pgerr", "internal/auth", "internal/carrier"},
 		[]string{unixModule}},
 	{"internal/relay", world, []string{
 		"pool", "internal/wire", "internal/pgerr", "internal/carrier", "internal/reactor", "internal/session",
-		"internal/prepared", "internal/backend", "internal/login", "internal/socket",
+		"internal/prepared", "internal/backend", "internal/login", "internal/socket", "internal/lanes",
 	}, []string{unixModule}},
 
 	{"internal/routing", world, []string{
 		"pool", "internal/wire", "internal/pgerr", "internal/auth", "internal/login", "internal/backend",
-		"internal/relay", "internal/config",
+		"internal/relay", "internal/config", "internal/lanes",
 	}, nil},
 
 	// One status, and its renderings, which see nothing else of usher.
@@ -259,7 +260,7 @@ func TestTheDataPathIsAlone(t *testing.T) {
 	dataPath := []string{
 		"pool", "internal/wire", "internal/pgerr", "internal/carrier", "internal/auth", "internal/reactor",
 		"internal/login", "internal/backend", "internal/relay", "internal/session", "internal/prepared",
-		"internal/socket",
+		"internal/socket", "internal/lanes",
 	}
 	renderings := []string{"internal/console", "internal/metrics", "internal/web"}
 	seen := map[string]bool{}

@@ -29,6 +29,7 @@ type Config struct {
 	// that files can be loaded again; nil is an empty config. The result is not changed. See LoadTLS.
 	TLS func() *tls.Config
 
+	WarmUp         []string            // statements to execute before the connection is ready
 	ConnectTimeout time.Duration       // of the whole login; 0 for none
 	KeepAlive      net.KeepAliveConfig // of TCP
 

@@ -59,7 +59,7 @@ func (l *loginState) run() error {
 			return fmt.Errorf("log in: %w", err)
 		}
 		if ready {
-			return nil
+			return l.warmUp()
 		}
 	}
 	return fmt.Errorf("log in: %w: more than %d messages", ErrProtocol, maxMessages)

@@ -36,6 +36,7 @@ type Conn struct {
 	deadline time.Time // set last, for when there is a waiter
 
 	early []byte // bytes given back with Unread, to be read first
+	turn  Turn   // given up while waiting; nil: there is none
 
 	take     func([]byte) bool // see Divert
 	queue    queue             // what Write could not send, loop mode only
@@ -51,6 +52,24 @@ type waiter interface {
 	SetDeadline(time.Time) error
 	SetReadDeadline(time.Time) error
 	SetWriteDeadline(time.Time) error
+}
+
+// Turn is the right of a Conn's goroutine to compute. It is given up while the goroutine may have to wait.
+type Turn interface {
+	Give()
+	Take() // waits until it is the goroutine's turn again
+}
+
+// Share makes a Conn in goroutine mode give up a turn, which its goroutine has, whenever it waits; nil ends that.
+func (c *Conn) Share(turn Turn) { c.turn = turn }
+
+// wait does what may have to wait.
+func (c *Conn) wait(do func([]byte) (int, error), p []byte) (int, error) {
+	if c.turn != nil {
+		c.turn.Give()
+		defer c.turn.Take()
+	}
+	return do(p)
 }
 
 // New is a Conn in goroutine mode over a TCP or unix connection, which it owns from now on.
@@ -90,7 +109,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	switch c.mode {
 	case goroutine:
-		return c.waiter.Read(p)
+		return c.wait(c.waiter.Read, p)
 	case accepted:
 		return c.readAccepted(p)
 	case closed:
@@ -113,7 +132,7 @@ func (c *Conn) readAccepted(p []byte) (int, error) {
 	if err := c.attach(); err != nil {
 		return 0, err
 	}
-	return c.waiter.Read(p)
+	return c.wait(c.waiter.Read, p)
 }
 
 // ReadNow reads what is there from a Conn that was accepted and has not had to wait: it returns ErrWouldBlock when
@@ -151,7 +170,7 @@ func (c *Conn) Wake() { c.woken, c.drained = true, false }
 func (c *Conn) Write(p []byte) (int, error) {
 	switch c.mode {
 	case goroutine:
-		return c.waiter.Write(p)
+		return c.wait(c.waiter.Write, p)
 	case closed:
 		return 0, net.ErrClosed
 	}
@@ -173,7 +192,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 		if err := c.attach(); err != nil {
 			return sent, err
 		}
-		n, err := c.waiter.Write(p[sent:])
+		n, err := c.wait(c.waiter.Write, p[sent:])
 		return sent + n, err
 	}
 	if err := c.queue.push(p[sent:]); err != nil {

@@ -31,6 +31,7 @@ type Config struct {
 	AdminUsers              []string
 	StatsUsers              []string
 	IgnoreStartupParameters []string
+	Lanes                   LaneAccess
 	Limits                  Limits
 	Timeouts                Timeouts
 	Log                     Log
@@ -165,6 +166,7 @@ func Default() *Config {
 		IOUring:        Auto,
 		Auth:           Auth{Type: AuthSCRAM},
 		TLS:            ClientTLS{SSLMode: SSLDisable, MinVersion: TLS12},
+		Lanes:          LaneAccess{Default: LaneNormal, Highest: LaneAuto, Exceeding: ExceedingLower},
 		Limits: Limits{
 			MaxClients:     10_000,
 			MaxLogins:      4096,
@@ -185,6 +187,7 @@ func (c *Config) Clone() *Config {
 	d.AdminUsers = slices.Clone(c.AdminUsers)
 	d.StatsUsers = slices.Clone(c.StatsUsers)
 	d.IgnoreStartupParameters = slices.Clone(c.IgnoreStartupParameters)
+	d.Lanes.Rules = slices.Clone(c.Lanes.Rules) // whose lists are never changed
 	d.Budgets = maps.Clone(c.Budgets)
 	d.Pools = make(map[string]*Pool, len(c.Pools))
 	for name, p := range c.Pools {

@@ -43,7 +43,7 @@ func TestTheSmallestFileGivesDefaultsForTheRest(t *testing.T) {
 	want.HTTP = "127.0.0.1:8432"
 	want.Auth.Type = AuthTrust
 	options := want.PoolDefaults
-	options.Size = Size{Min: 2, Max: 20, Reserve: 4, Opening: 16}
+	options.Size.Min, options.Size.Reserve = 2, 4
 	want.Pools["bench"] = &Pool{
 		Name:        "bench",
 		Target:      Target{Host: "127.0.0.1", Port: 5433, Database: "bench"},

@@ -95,11 +95,19 @@ func (d *decoder) unique(n *source.Node, path string) []source.Entry {
 // assign sets one key of a section, or the keys of a section of its own. note, if any, is told the path of
 // every option that was set.
 func assign[T any](d *decoder, e source.Entry, section string, rows []row[T], to *T, note func(path string)) {
-	path := join(section, e.Key.Text)
-	full := path
+	whole := ""
 	if p, ok := any(to).(*Pool); ok {
-		full = join(poolPath(p.Name), path)
+		whole = poolPath(p.Name)
 	}
+	assignIn(d, e, whole, section, rows, to, note)
+}
+
+// assignIn is assign for what is itself a part of the file: whole is its path.
+func assignIn[T any](
+	d *decoder, e source.Entry, whole, section string, rows []row[T], to *T, note func(path string),
+) {
+	path := join(section, e.Key.Text)
+	full := join(whole, path)
 	d.places[full] = e.Value
 	problems := d.report.Len()
 	defer func() {
@@ -123,15 +131,18 @@ func assign[T any](d *decoder, e source.Entry, section string, rows []row[T], to
 		d.report.At(e.Value, full, "is "+e.Value.Kind.String(), "a section with "+keys)
 	default:
 		for _, inner := range d.unique(e.Value, full) {
-			assign(d, inner, path, rows, to, note)
+			assignIn(d, inner, whole, path, rows, to, note)
 		}
 	}
 }
 
 // scalarOrList gives the value of a key to its option and reports whether it was taken.
 func (d *decoder) scalarOrList(e source.Entry, path string, v value) bool {
-	if list, ok := v.(listValue); ok {
+	switch list := v.(type) {
+	case listValue:
 		return d.list(e, path, list)
+	case laneRules:
+		return list.take(d, e, path)
 	}
 	if message := unfit(e.Value, v); message != "" {
 		d.report.At(placed(e), path, message, v.kind())

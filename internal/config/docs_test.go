@@ -41,6 +41,7 @@ var exampleValues = map[string]string{
 	"http":                  `"127.0.0.1:8432"`,
 	"auth.users_file":       `/etc/usher/users.txt`,
 	"admin_users":           `[postgres]`,
+	"lanes.rules":           `[{users: [checkout], lane: critical}, {application_names: ["report*"], lane: low}]`,
 	"stats_users":           `[monitoring]`,
 	"budgets.<server>":      `100`,
 	"pools.<name>.url":      `postgres://app@db.example:5432/app`,
@@ -63,7 +64,8 @@ func TestTheExampleSetsEveryOptionAndParses(t *testing.T) {
 		changed = append(changed, c.Path)
 	}
 	want := []string{
-		"listen", "http", "auth.users_file", "admin_users", "stats_users", `budgets."db.example:5432"`, "pools.*",
+		"listen", "http", "auth.users_file", "admin_users", "stats_users", "lanes.rules",
+		`budgets."db.example:5432"`, "pools.*",
 		"pools.app",
 	}
 	if diff := cmp.Diff(want, changed); diff != "" {
@@ -118,6 +120,7 @@ var chapters = []struct {
 }{
 	{"The process", "", []string{"listen", "unix_socket_mode", "http", "loops", "io_uring"}},
 	{"Clients", "", []string{"auth.", "tls.", "ignore_startup_parameters", "limits.", "timeouts."}},
+	{"Lanes", "", []string{"lanes."}},
 	{"Operation", "", []string{"admin_users", "stats_users", "log."}},
 	{"Pools: where they lead", "", []string{"pools.<name>.url", "pools.<name>.user", "pools.<name>.password"}},
 	{"Pools: what can have a default", "Below `pool_defaults` for all pools, below a pool for that one.",

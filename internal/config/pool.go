@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,6 +92,7 @@ type PoolOptions struct {
 	Lanes              Lanes
 	PreparedStatements int
 	ResetQuery         string
+	WarmUp             []string
 	ApplicationName    string
 	ServerOptions      string
 	TLS                ServerTLS
@@ -99,18 +101,39 @@ type PoolOptions struct {
 
 // Size is how many server connections a pool has.
 type Size struct {
-	Min     int
-	Max     int
-	Reserve int
-	Opening int
+	Min         int
+	Max         int
+	Reserve     int
+	Warm        int // percent
+	Opening     int
+	OpeningRate int // per second
 }
 
 // Lanes are the waiting requests of a pool.
 type Lanes struct {
-	AcquireSLO time.Duration
-	MaxWaiting int
+	AcquireSLO time.Duration // of critical
+	MaxWaiting int           // of a lane that does not say
 	Ageing     time.Duration
+	Hopeless   Hopeless
+	High       LaneLimits
+	Normal     LaneLimits
+	Low        LaneLimits
 }
+
+// LaneLimits are a lane's own.
+type LaneLimits struct {
+	AcquireSLO time.Duration // 0: none
+	MaxWaiting int           // 0: Lanes.MaxWaiting
+}
+
+// Hopeless is what becomes of a request that cannot be served in time.
+type Hopeless string
+
+// What becomes of it.
+const (
+	HopelessRefuse Hopeless = "refuse"
+	HopelessWait   Hopeless = "wait"
+)
 
 // Negotiation is libpq's sslnegotiation.
 type Negotiation string
@@ -151,9 +174,11 @@ type PoolTimeouts struct {
 
 func defaultPoolOptions() PoolOptions {
 	return PoolOptions{
-		Mode:               ModeTransaction,
-		Size:               Size{Min: 0, Max: 20, Reserve: 0, Opening: 16},
-		Lanes:              Lanes{AcquireSLO: 10 * time.Millisecond, MaxWaiting: 100_000, Ageing: 5 * time.Second},
+		Mode: ModeTransaction,
+		Size: Size{Min: 0, Max: 20, Reserve: 0, Warm: 20, Opening: 16, OpeningRate: 500},
+		Lanes: Lanes{
+			AcquireSLO: 10 * time.Millisecond, MaxWaiting: 100_000, Ageing: 5 * time.Second, Hopeless: HopelessRefuse,
+		},
 		PreparedStatements: 200,
 		ResetQuery:         "DISCARD ALL",
 		TLS:                ServerTLS{SSLMode: SSLPrefer, Negotiation: NegotiatePostgres},
@@ -172,6 +197,7 @@ func defaultPoolOptions() PoolOptions {
 
 func (p *Pool) clone() *Pool {
 	q := *p
+	q.WarmUp = slices.Clone(p.WarmUp)
 	q.explicit = maps.Clone(p.explicit)
 	return &q
 }

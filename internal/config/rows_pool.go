@@ -60,6 +60,12 @@ func modeRows() []row[PoolOptions] {
 			PgBouncer: "server_reset_query",
 		}, func(o *PoolOptions) value { return textOf(&o.ResetQuery) }},
 		{Option{
+			Path: "warm_up", Reloadable: true,
+			Doc: "Statements that a new server connection executes before it is given to anybody, such as one that loads " +
+				"a catalogue or a plan. They should leave no session state behind. If one fails the connection is " +
+				"not used.",
+		}, func(o *PoolOptions) value { return names{&o.WarmUp, "statements"} }},
+		{Option{
 			Path: "application_name", Reloadable: true,
 			Doc: "application_name of server connections while no client that names its own uses them. The default is none, " +
 				"as for a client that gives none: a name here costs each server connection a SET for such clients.",
@@ -88,9 +94,19 @@ func sizeRows() []row[PoolOptions] {
 		{Option{
 			Path: "size.reserve", Unit: "connections", Reloadable: true,
 			Doc: "Further server connections that only an emergency may take: a critical request that has waited " +
-				"for lanes.acquire_slo. They are open and logged in beforehand.",
+				"for lanes.acquire_slo, or will probably have to. They are open and logged in beforehand.",
 			PgBouncer: "reserve_pool_size",
 		}, func(o *PoolOptions) value { return number{&o.Size.Reserve, 0, maxConnections} }},
+		{Option{
+			Path: "size.warm", Reloadable: true,
+			Doc: "Part of the server connections that should be free: more are opened when fewer are, so that a pool " +
+				"grows before it is empty. It is rounded down: at 20% four that are busy bring a fifth.",
+		}, func(o *PoolOptions) value { return percent{&o.Size.Warm, 0, 90} }},
+		{Option{
+			Path: "size.opening_rate", Unit: "connections", Reloadable: true,
+			Doc: "Most server connections that begin to be opened in a second; after a rest size.opening of them at " +
+				"once. 0 is no limit but size.opening.",
+		}, func(o *PoolOptions) value { return number{&o.Size.OpeningRate, 0, 100_000} }},
 		{Option{
 			Path: "size.opening", Unit: "connections", Reloadable: true,
 			Doc: "Most server connections being opened at a time.",
@@ -99,11 +115,11 @@ func sizeRows() []row[PoolOptions] {
 }
 
 func laneRows() []row[PoolOptions] {
-	return []row[PoolOptions]{
+	rows := []row[PoolOptions]{
 		{Option{
 			Path: "lanes.acquire_slo", Reloadable: true,
-			Doc: "Longest a critical request should wait for a server connection. After that it may take one of " +
-				"the reserve.",
+			Doc: "Longest a critical request should wait for a server connection. It may take one of the reserve " +
+				"then, and before, as soon as it is not to be expected that another one comes free in time.",
 			PgBouncer: "reserve_pool_timeout",
 		}, func(o *PoolOptions) value { return span{&o.Lanes.AcquireSLO, time.Millisecond, time.Hour, false} }},
 		{Option{
@@ -115,6 +131,31 @@ func laneRows() []row[PoolOptions] {
 			Doc: "A request is served before one of the lane above that came this much later, so that the lowest " +
 				"lane still moves. critical is never passed this way.",
 		}, func(o *PoolOptions) value { return span{&o.Lanes.Ageing, 10 * time.Millisecond, maxSpan, false} }},
+		{Option{
+			Path: "lanes.hopeless", Reloadable: true,
+			Doc: "What becomes of a request that cannot be served in time (timeouts.query_wait, or the client's " +
+				"statement_timeout if that is shorter) as far as usher can tell: refuse refuses it at once, with the " +
+				"expected wait in the hint, wait lets it try.",
+		}, func(o *PoolOptions) value {
+			return choice[Hopeless]{&o.Lanes.Hopeless, []Hopeless{HopelessRefuse, HopelessWait}}
+		}},
+	}
+	rows = append(rows, laneLimitRows(LaneHigh, func(o *PoolOptions) *LaneLimits { return &o.Lanes.High })...)
+	rows = append(rows, laneLimitRows(LaneNormal, func(o *PoolOptions) *LaneLimits { return &o.Lanes.Normal })...)
+	return append(rows, laneLimitRows(LaneLow, func(o *PoolOptions) *LaneLimits { return &o.Lanes.Low })...)
+}
+
+func laneLimitRows(lane Lane, at func(*PoolOptions) *LaneLimits) []row[PoolOptions] {
+	return []row[PoolOptions]{
+		{Option{
+			Path: "lanes." + string(lane) + ".acquire_slo", Reloadable: true,
+			Doc: "Longest a request of lane " + string(lane) + " should wait before it may take from the reserve. " +
+				"0: it never may.",
+		}, func(o *PoolOptions) value { return span{&at(o).AcquireSLO, time.Millisecond, time.Hour, true} }},
+		{Option{
+			Path: "lanes." + string(lane) + ".max_waiting", Unit: "requests", Reloadable: true,
+			Doc: "Most requests that wait in lane " + string(lane) + ". 0: lanes.max_waiting.",
+		}, func(o *PoolOptions) value { return number{&at(o).MaxWaiting, 0, maxClients} }},
 	}
 }
 

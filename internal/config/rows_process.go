@@ -20,6 +20,7 @@ func processRows() []row[Config] {
 	rows = append(rows, authRows()...)
 	rows = append(rows, clientTLSRows()...)
 	rows = append(rows, consoleRows()...)
+	rows = append(rows, laneAccessRows()...)
 	rows = append(rows, limitRows()...)
 	return append(rows, logRows()...)
 }

@@ -84,6 +84,9 @@ func TestEveryDefaultIsAValueItsOptionTakes(t *testing.T) {
 	for _, r := range globalRows {
 		c := Default()
 		v := r.at(c)
+		if _, ok := v.(laneRules); ok {
+			continue // a list of sections has no text of its own
+		}
 		before := v.text()
 		text := before
 		if _, ok := v.(listValue); ok {

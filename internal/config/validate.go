@@ -50,6 +50,7 @@ func (d *decoder) hasFailed(section string) bool {
 func (d *decoder) validate() {
 	d.validateListen()
 	d.validateAuth()
+	d.validateLanes()
 	d.validatePoolNames()
 	for _, name := range d.config.PoolNames() {
 		d.validatePool(d.config.Pools[name])
@@ -85,6 +86,20 @@ func (d *decoder) validateAuth() {
 	}
 	if t.SSLMode.verifies() && t.CA == "" {
 		d.conflict("tls.ca", fmt.Sprintf("is missing, tls.sslmode %s needs it", t.SSLMode), "a path")
+	}
+}
+
+// validateLanes holds the highest lane clients may ask for against the lane they are in anyway.
+func (d *decoder) validateLanes() {
+	rank := func(l Lane) int { return slices.Index(allLanes, l) }
+	lanes := &d.config.Lanes
+	if highest := lanes.HighestOfRest(); rank(highest) > rank(lanes.Default) {
+		d.conflict("lanes.highest", "is below lanes.default", fmt.Sprintf("%s or above", lanes.Default))
+	}
+	for i := range lanes.Rules {
+		if r := &lanes.Rules[i]; rank(r.HighestLane()) > rank(r.Lane) {
+			d.conflict(laneRulePath(i)+".highest", "is below the rule's lane", fmt.Sprintf("%s or above", r.Lane))
+		}
 	}
 }
 

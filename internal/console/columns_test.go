@@ -91,8 +91,9 @@ var usherColumns = map[string]struct{ types, names string }{
 	"SHOW STATS_TOTALS":   {"N", "client_login_count"},
 	"SHOW STATS_AVERAGES": {"N", "avg_client_login_count"},
 	"SHOW LANES": {
-		"sssiNNNNNNNNN",
-		"database user lane waiting requests acquired canceled emergencies p50_ms p90_ms p99_ms p999_ms max_ms",
+		"sssiNNNNNNNNN" + "NNNNNNN",
+		`database user lane waiting requests acquired canceled emergencies p50_ms p90_ms p99_ms p999_ms max_ms
+		shed statements statement_p50_ms statement_p90_ms statement_p99_ms statement_p999_ms statement_max_ms`,
 	},
 	"SHOW PINS": {"sssN", "database user reason pins"},
 }

@@ -188,6 +188,13 @@ func (c *testConsole) served(t *testing.T) error {
 // testPatience ends a test that hangs.
 const testPatience = 10 * time.Second
 
+func sampleStatements() status.Distribution {
+	return status.Distribution{
+		Count: 98, P50: 5 * time.Millisecond, P90: 6 * time.Millisecond, P99: 7 * time.Millisecond,
+		P999: 8 * time.Millisecond, Max: 9 * time.Millisecond,
+	}
+}
+
 func sampleSnapshot() status.Snapshot {
 	at := time.Date(2026, 11, 21, 18, 30, 5, 0, time.UTC)
 	clients := []status.Client{
@@ -233,7 +240,8 @@ func sampleSnapshot() status.Snapshot {
 			Emergencies: 3, Pinned: 1, Pins: []status.Count{{Reason: "LISTEN", Count: 5}},
 			Refused: []status.Count{{Reason: "timeout", Count: 1}},
 			Lanes: []status.Lane{{
-				Name: "critical", Waiting: 1, Requests: 110, Cancelled: 2, Emergencies: 3,
+				Name: "critical", Waiting: 1, Requests: 110, Cancelled: 2, Emergencies: 3, Shed: 7,
+				Statement: sampleStatements(),
 				Acquisition: status.Distribution{
 					Count: 99, P50: 100 * time.Microsecond, P90: time.Millisecond, P99: 2 * time.Millisecond,
 					P999: 3 * time.Millisecond, Max: 4 * time.Millisecond,

@@ -85,6 +85,13 @@ var laneTable = table[laneOfPool]{
 		millisecondsColumn("p99_ms", func(l *laneOfPool) time.Duration { return l.Acquisition.P99 }),
 		millisecondsColumn("p999_ms", func(l *laneOfPool) time.Duration { return l.Acquisition.P999 }),
 		millisecondsColumn("max_ms", func(l *laneOfPool) time.Duration { return l.Acquisition.Max }),
+		numericColumn("shed", func(l *laneOfPool) uint64 { return l.Shed }),
+		numericColumn("statements", func(l *laneOfPool) uint64 { return l.Statement.Count }),
+		millisecondsColumn("statement_p50_ms", func(l *laneOfPool) time.Duration { return l.Statement.P50 }),
+		millisecondsColumn("statement_p90_ms", func(l *laneOfPool) time.Duration { return l.Statement.P90 }),
+		millisecondsColumn("statement_p99_ms", func(l *laneOfPool) time.Duration { return l.Statement.P99 }),
+		millisecondsColumn("statement_p999_ms", func(l *laneOfPool) time.Duration { return l.Statement.P999 }),
+		millisecondsColumn("statement_max_ms", func(l *laneOfPool) time.Duration { return l.Statement.Max }),
 	},
 }
 

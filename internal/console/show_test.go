@@ -71,7 +71,8 @@ func TestShowRendersTheSnapshot(t *testing.T) {
 			shutting_down,no`},
 		{"show mem", `client,256,3,1,1024`},
 		{"show version", `PgBouncer 1.25.0 (usher 0.1.0)`},
-		{"show lanes", `shop,ann,critical,1,110,99,2,3,0.100,1.000,2.000,3.000,4.000`},
+		{"show lanes", `shop,ann,critical,1,110,99,2,3,0.100,1.000,2.000,3.000,4.000,` +
+			`7,98,5.000,6.000,7.000,8.000,9.000`},
 		{"show pins", `shop,ann,LISTEN,5`},
 		{"show peers", ``},
 		{"show dns_hosts", ``},

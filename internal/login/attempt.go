@@ -18,6 +18,7 @@ type attempt struct {
 	client  *Client
 	reader  *carrier.Reader
 	binding auth.Binding
+	turn    turn
 	mute    bool // an error message would not be understood: TLS has begun and did not succeed
 }
 
@@ -28,11 +29,27 @@ func (s *Server) newAttempt(c *carrier.Conn) *attempt {
 		Carrier: c, Remote: c.RemoteAddr(), Local: c.LocalAddr(), Began: now, Deadline: now.Add(a.config.timeout()),
 	}
 	a.reader = carrier.NewReader(c, false)
+	a.turn = turn{turns: s.turns, rank: unknownRank}
 	return a
 }
 
+// unknownRank is that of a client that has not said yet who it is: the middle.
+const unknownRank = Ranks / 2
+
 // run takes the client from accept to its seat. After an error the client is to be told and closed.
 func (a *attempt) run(ctx context.Context) error {
+	if err := a.prove(ctx); err != nil {
+		return err
+	}
+	return a.server.options.Seating.Seat(ctx, a.client)
+}
+
+// prove takes the client to where it has proved who it is. Only one that has its turn computes.
+func (a *attempt) prove(ctx context.Context) error {
+	a.turn.Take()
+	defer a.turn.Give()
+	a.client.Carrier.Share(&a.turn)
+	defer a.client.Carrier.Share(nil)
 	if err := a.client.Carrier.SetDeadline(a.client.Deadline); err != nil {
 		return err
 	}
@@ -55,7 +72,7 @@ func (a *attempt) run(ctx context.Context) error {
 	if a.client.TLS == nil {
 		a.client.Carrier.Unread(a.reader.Ahead())
 	}
-	return a.server.options.Seating.Seat(ctx, a.client)
+	return nil
 }
 
 // greet answers requests for encryption until a packet comes that is none.
@@ -149,6 +166,8 @@ func (a *attempt) cancel(ctx context.Context, packet []byte) error {
 		return err
 	}
 	if cancel := a.server.options.Cancel; cancel != nil {
+		a.turn.Give() // it waits for a server
+		defer a.turn.Take()
 		cancel(ctx, processID, secret)
 	}
 	return errLeft
@@ -169,6 +188,9 @@ func (a *attempt) introduce(packet []byte) error {
 		if refused := admit(c); refused != nil {
 			return refused
 		}
+	}
+	if rank := a.server.options.Rank; rank != nil {
+		a.turn.rank = min(max(rank(c), 0), Ranks-1)
 	}
 	return nil
 }
@@ -218,8 +240,7 @@ func (a *attempt) authenticate() error {
 
 // exchange carries the messages of an authentication.
 func (a *attempt) exchange(method auth.Method) error {
-	var exchange *auth.Exchange
-	a.server.work(func() { exchange = a.config.Users.Begin(method, a.client.User, a.binding) })
+	exchange := a.config.Users.Begin(method, a.client.User, a.binding)
 	send := exchange.Start()
 	for {
 		if _, err := a.client.stream().Write(append(a.client.due, send...)); err != nil {
@@ -238,8 +259,7 @@ func (a *attempt) exchange(method auth.Method) error {
 				fmt.Sprintf("expected password response, got message type %d", byte(t)))
 		}
 		var done bool
-		a.server.work(func() { send, done, err = exchange.Next(body) })
-		if err != nil {
+		if send, done, err = exchange.Next(body); err != nil {
 			return err
 		}
 		if done {

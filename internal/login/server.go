@@ -28,7 +28,10 @@ type Options struct {
 	// a database exists.
 	Admit     func(*Client) *pgerr.Error
 	MaxLogins int // 0 is DefaultMaxLogins
-	Log       *slog.Logger
+	// Rank, if there is one, says whose login goes on first when many want to: a smaller number, 0 to Ranks-1. It
+	// must not depend on whether a user or a database exists.
+	Rank func(*Client) int
+	Log  *slog.Logger
 }
 
 // Server accepts clients and logs them in.
@@ -38,7 +41,7 @@ type Server struct {
 	// reloaded holds one when config was changed and warm has not looked at it.
 	reloaded chan struct{}
 	gate     *gate
-	cpu      chan struct{} // one place for each computation of a password's proof
+	turns    *turns
 	spare    spare
 
 	// mutex guards logins.
@@ -60,7 +63,7 @@ func New(options Options, config *Config) *Server {
 	s := &Server{
 		options: options,
 		gate:    newGate(options.MaxLogins + len(options.Listeners)),
-		cpu:     make(chan struct{}, runtime.GOMAXPROCS(0)),
+		turns:   newTurns(runtime.GOMAXPROCS(0) - 1), // one processor is for the clients that are seated
 		logins:  map[*carrier.Conn]struct{}{},
 
 		arrivals: make(chan *carrier.Conn),
@@ -202,11 +205,4 @@ func (s *Server) warm(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// work does what is all CPU, a limited number at a time.
-func (s *Server) work(f func()) {
-	s.cpu <- struct{}{}
-	defer func() { <-s.cpu }()
-	f()
 }

@@ -187,16 +187,17 @@ func TestTheHandlerServesOursAndTheProcesss(t *testing.T) {
 // sampleSnapshot has something of everything, each number of a kind different.
 func sampleSnapshot() *status.Snapshot {
 	at := time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC)
-	var acquisitions, services pool.Histogram
+	var acquisitions, services, statements pool.Histogram
 	for _, d := range []time.Duration{
 		50 * time.Microsecond, 3 * time.Millisecond, 9 * time.Millisecond, 10 * time.Minute,
 	} {
 		acquisitions.Record(d)
 		services.Record(2 * d)
+		statements.Record(3 * d)
 	}
 	lane := status.Lane{
-		Name: "critical", Waiting: 41, Requests: 42, Cancelled: 43, Emergencies: 44,
-		Acquisition: status.DistributionOf(&acquisitions),
+		Name: "critical", Waiting: 41, Requests: 42, Cancelled: 43, Emergencies: 44, Shed: 45,
+		Acquisition: status.DistributionOf(&acquisitions), Statement: status.DistributionOf(&statements),
 	}
 	return &status.Snapshot{
 		Version: "0.1.0", Now: at.Add(time.Hour), StartedAt: at, State: status.Paused,
@@ -207,6 +208,7 @@ func sampleSnapshot() *status.Snapshot {
 				Active: 11, ActiveCancel: 12, BeingCanceled: 13, Idle: 14, Used: 15, Tested: 16, Login: 17,
 			},
 			MaxWait: 1500 * time.Millisecond, Min: 20, Max: 21, Target: 22, Reserve: 23, ReserveUsed: 24, Budget: 25,
+			Limit: 20, Busy: 15,
 			Opened: 26, OpenFailed: 27, Closed: []status.Count{{Reason: "idle", Count: 28}, {Reason: "age", Count: 29}},
 			Pinned: 30, Pins: []status.Count{{Reason: "LISTEN", Count: 31}},
 			Refused: []status.Count{{Reason: "queue full", Count: 32}}, Failing: true,

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/usher-pg/usher/internal/lanes"
 	"github.com/usher-pg/usher/internal/session"
 	"github.com/usher-pg/usher/internal/wire"
 )
@@ -102,6 +103,7 @@ func (r *Registry) add(sh *shard, body []byte, path string) (*Statement, error) 
 	if s.finding != 0 {
 		s.sql = []byte(s.Text())
 	}
+	s.lane, s.asks = lanes.Asked(body[:length])
 	s.references.Store(1)
 	sh.mutex.Lock()
 	defer sh.mutex.Unlock()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/usher-pg/usher/internal/session"
 	"github.com/usher-pg/usher/internal/wire"
+	"github.com/usher-pg/usher/pool"
 )
 
 // namePrefix begins the names of statements on server connections.
@@ -20,6 +21,8 @@ type Statement struct {
 	length   int // of the text
 	finding  session.Finding
 	sql      []byte // the text, if finding is not zero
+	lane     pool.Lane
+	asks     bool // for lane
 	registry *Registry
 	shard    *shard
 	retired  atomic.Bool
@@ -52,6 +55,14 @@ func (s *Statement) Types() string { return s.key.body[s.length+1:] }
 
 // Finding is what executing the statement may do to its session.
 func (s *Statement) Finding() session.Finding { return s.finding }
+
+// Lane is the lane that a comment of the statement asks for. A nil statement asks for none.
+func (s *Statement) Lane() (lane pool.Lane, asks bool) {
+	if s == nil {
+		return 0, false
+	}
+	return s.lane, s.asks
+}
 
 // Retired reports whether the next Parse of this text makes another statement.
 func (s *Statement) Retired() bool { return s.retired.Load() }

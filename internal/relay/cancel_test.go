@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/usher-pg/usher/internal/lanes"
 	"github.com/usher-pg/usher/internal/wire"
-	engine "github.com/usher-pg/usher/pool"
 )
 
 func TestARunningStatementIsCancelled(t *testing.T) {
@@ -200,7 +200,7 @@ func TestKeysHaveTheLengthOfTheProtocol(t *testing.T) {
 	t.Parallel()
 	w := one().start(t)
 	for protocol, length := range map[uint32]int{wire.Version30: 4, wire.Version32: 32} {
-		g, err := w.trySeat(newcomer{protocol: protocol, lane: engine.Normal})
+		g, err := w.trySeat(newcomer{protocol: protocol, grant: lanes.Open})
 		if err != nil {
 			t.Fatal(err)
 		}

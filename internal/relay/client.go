@@ -4,6 +4,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/usher-pg/usher/internal/lanes"
 	"github.com/usher-pg/usher/internal/pgerr"
 	"github.com/usher-pg/usher/internal/prepared"
 	"github.com/usher-pg/usher/internal/reactor"
@@ -16,7 +17,9 @@ import (
 type client struct {
 	conn
 	place  clientPlace
-	lane   engine.Lane
+	lane   engine.Lane // of its requests, unless one asks for another
+	asked  engine.Lane // of the request under way
+	grant  lanes.Grant
 	refuse refusal
 
 	id     uint64
@@ -36,7 +39,9 @@ type client struct {
 	large       bool // a Parse too long to be kept waits for its Bind: the server connection stays
 	stale       bool // was told that a statement's result type has changed
 	replicating bool // its server connection is its own
+	lowered     bool // it asked for a higher lane at login than it may
 
+	patience time.Duration // its statement_timeout: no request waits longer; 0: as long as the pool lets it
 	since    time.Duration // when the request under way was read
 	seated   time.Duration // when it logged in
 	last     time.Duration // when it last finished something; for the idle timeout

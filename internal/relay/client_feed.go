@@ -141,10 +141,15 @@ func (c *client) stepUnlinked(f *flow, t wire.Type, length int) bool {
 	if here := len(f.buf) - f.pos; here < min(length, wholeMax) {
 		return false // a client that dribbles keeps nobody from a server connection
 	}
+	lane, refused := c.wanted(f, t, length)
+	if refused != nil {
+		c.fail(refused)
+		return c.refuse != refuseNothing
+	}
 	if t == wire.Parse && c.parseAlone(f, length) {
 		return true
 	}
-	if !c.acquire() {
+	if !c.acquire(lane) {
 		return c.refuse != refuseNothing
 	}
 	return c.place == clientLinked

@@ -4,12 +4,17 @@ import (
 	"time"
 
 	"github.com/usher-pg/usher/internal/session"
+	engine "github.com/usher-pg/usher/pool"
 )
 
 // counters are a pool's totals on one loop. Only that loop touches them.
 type counters struct {
 	Counters
 	pinned map[session.PinReason]uint64
+
+	// statements are how long statements took, by lane: from when a request was read to its ReadyForQuery, the wait
+	// for a server connection included. Each is made when its lane has its first statement: most pools are of one lane.
+	statements [engine.Lanes]*engine.Histogram
 }
 
 func (c *client) stats() *counters { return c.loop.counters(c.pool) }
@@ -26,10 +31,21 @@ func (t *counters) ended(s *server) {
 	now := s.loop.now
 	t.Queries++
 	t.InQuery += now - s.began
+	t.took(s.client.lane, now-s.asked)
 	if s.status == idleStatus {
 		t.Transactions++
 		t.InTransact += now - s.entered
 	}
+}
+
+// took records how long a statement took.
+func (t *counters) took(lane engine.Lane, d time.Duration) {
+	h := t.statements[lane]
+	if h == nil {
+		h = new(engine.Histogram)
+		t.statements[lane] = h
+	}
+	h.Record(d)
 }
 
 // pin counts a client that has been pinned.
@@ -58,7 +74,18 @@ func (t *counters) addTo(v *PoolView) {
 	c.ServerParses += t.ServerParses
 	c.Binds += t.Binds
 	c.Logins += t.Logins
+	c.LanesLowered += t.LanesLowered
+	c.LanesRefused += t.LanesRefused
 	for reason, n := range t.pinned {
 		v.Pins[reason.String()] += n
+	}
+	for lane, h := range t.statements {
+		switch {
+		case h == nil:
+		case v.Statements[lane] == nil:
+			v.Statements[lane] = new(*h)
+		default:
+			v.Statements[lane].Merge(h)
+		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/usher-pg/usher/internal/carrier"
+	"github.com/usher-pg/usher/internal/lanes"
 	"github.com/usher-pg/usher/internal/wire"
-	engine "github.com/usher-pg/usher/pool"
 )
 
 // puppet is a server connection whose end the fuzzer holds.
@@ -156,7 +156,7 @@ func (y *theatre) play(program []byte) {
 	for range 2 {
 		g, err := y.trySeat(newcomer{
 			params:   []wire.Param{{Name: "application_name", Value: "usher"}},
-			protocol: wire.Version30, lane: engine.Normal,
+			protocol: wire.Version30, grant: lanes.Open,
 		})
 		if err != nil {
 			y.t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/usher-pg/usher/internal/wire"
+	engine "github.com/usher-pg/usher/pool"
 )
 
 // ConnView is what can be seen of a client or a server connection.
@@ -119,6 +120,10 @@ type PoolView struct {
 	Servers  map[string]int    // by place
 	Pins     map[string]uint64 // clients ever pinned, by reason
 	Pinned   int               // clients pinned now
+
+	// Statements are how long statements took, by lane: from when a request was read to its ReadyForQuery, the wait
+	// for a server connection included. Nil for a lane that has had none.
+	Statements [engine.Lanes]*engine.Histogram
 }
 
 // Pools looks at every pool that has been added and not removed.
@@ -204,6 +209,8 @@ type Counters struct {
 	ServerParses uint64
 	Binds        uint64
 	Logins       uint64
+	LanesLowered uint64 // requests that asked for a lane above their client's grant, and got a lower one
+	LanesRefused uint64 // or were refused
 }
 
 func describeTLS(state tls.ConnectionState) string {

@@ -1,13 +1,18 @@
 package relay
 
-import engine "github.com/usher-pg/usher/pool"
+import (
+	"time"
+
+	engine "github.com/usher-pg/usher/pool"
+)
 
 // acquire asks the pool for a server connection. It reports whether the client has one now; if not, the client
 // waits, or its request is refused.
-func (c *client) acquire() bool {
+func (c *client) acquire(lane engine.Lane) bool {
 	l := c.loop
-	c.since = l.now
-	out := c.pool.engine.Acquire(&c.waiter, c.lane, l.now, l.now)
+	c.since, c.asked = l.now, lane
+	c.waiter.Deadline = c.deadline()
+	out := c.pool.engine.Acquire(&c.waiter, lane, l.now, l.now)
 	c.pool.open(l, out.Open)
 	switch {
 	case out.Err != nil:
@@ -19,6 +24,18 @@ func (c *client) acquire() bool {
 		return false
 	}
 	return c.granted(out.Resource)
+}
+
+// deadline is when the request under way is refused if it still waits. 0: when the pool's queue timeout says so.
+func (c *client) deadline() time.Duration {
+	if c.patience == 0 {
+		return 0
+	}
+	patience := c.patience
+	if timeout := c.pool.rules().Engine.QueueTimeout; timeout > 0 {
+		patience = min(patience, timeout)
+	}
+	return c.loop.now + patience
 }
 
 // granted gives the client the server connection the pool has found for it. It reports whether requests can be sent
@@ -40,7 +57,7 @@ func (c *client) link(s *server) {
 	s.become(serverLinked)
 	c.server, s.client = s, c
 	s.unnamed = false
-	s.linkedAt = c.loop.now
+	s.fresh = true
 	c.stats().assigned(c.loop.now - c.since)
 	if s.settings != c.tracker.Settings() {
 		s.replay()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/usher-pg/usher/internal/lanes"
 	"github.com/usher-pg/usher/internal/pgerr"
 	"github.com/usher-pg/usher/internal/wire"
 	engine "github.com/usher-pg/usher/pool"
@@ -127,7 +128,7 @@ func TestAServerThatCannotBeReachedIsSaidSo(t *testing.T) {
 	w.eventually("it is noticed", func() bool { return w.pool.Stat().Open == 0 })
 	a.send(query("SELECT 'x'"))
 	a.want("E(08006) Z(I)")
-	if _, err := w.trySeat(newcomer{protocol: wire.Version30, lane: engine.Normal}); err != nil {
+	if _, err := w.trySeat(newcomer{protocol: wire.Version30, grant: lanes.Open}); err != nil {
 		t.Errorf("what the server reports is known: %v", err)
 	}
 	w.setRefuse(nil)
@@ -141,7 +142,7 @@ func TestNobodyIsSeatedBeforeAServerWasSeen(t *testing.T) {
 	w.setRefuse(errors.New("no route to host"))
 	var refused *pgerr.Error
 	w.eventually("the client is refused", func() bool { // unless the first attempt had succeeded
-		_, err := w.trySeat(newcomer{protocol: wire.Version30, lane: engine.Normal})
+		_, err := w.trySeat(newcomer{protocol: wire.Version30, grant: lanes.Open})
 		return errors.As(err, &refused) || err == nil
 	})
 	if refused != nil && refused.Row != pgerr.ServerLogin {

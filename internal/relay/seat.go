@@ -7,9 +7,9 @@ import (
 	"net"
 
 	"github.com/usher-pg/usher/internal/carrier"
+	"github.com/usher-pg/usher/internal/lanes"
 	"github.com/usher-pg/usher/internal/pgerr"
 	"github.com/usher-pg/usher/internal/wire"
-	engine "github.com/usher-pg/usher/pool"
 )
 
 // Guest is a client that has logged in and is to be seated.
@@ -20,7 +20,8 @@ type Guest struct {
 	Local    net.Addr
 	Params   []wire.Param // start-up parameters that are settings of its session
 	Protocol uint32
-	Lane     engine.Lane
+	Lowered  bool        // it has asked for a higher lane than it may
+	Grant    lanes.Grant // its Lane is what the client has asked for at login
 
 	// Welcome tells the client that it is logged in.
 	Welcome func(params []wire.Param, processID uint32, secret []byte) error
@@ -53,7 +54,9 @@ func (r *Relay) seat(p *Pool, g *Guest, params []wire.Param, here *loop) error {
 		p.clients.Add(-1)
 		return err
 	}
+	c.lowered = g.Lowered
 	c.tracker.Start(begin.settings)
+	c.patience = begin.settings.StatementTimeout()
 	if here == c.loop {
 		c.sit()
 	} else {
@@ -76,7 +79,8 @@ func (r *Relay) welcome(p *Pool, g *Guest, params []wire.Param) (*client, error)
 		conn:    conn{loop: l, token: token},
 		id:      r.ids.Add(1),
 		pool:    p,
-		lane:    g.Lane,
+		lane:    g.Grant.Lane,
+		grant:   g.Grant,
 		version: g.Protocol,
 		remote:  g.Remote,
 		local:   g.Local,
@@ -117,6 +121,9 @@ func (c *client) sit() {
 	c.seated, c.last = l.now, l.now
 	c.waiter.Owner = c
 	c.stats().Logins++
+	if c.lowered {
+		c.stats().LanesLowered++
+	}
 	l.slots.put(c.token, c, nil)
 	l.clients[clientNew]++
 	c.become(clientIdle)

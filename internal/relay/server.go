@@ -37,6 +37,7 @@ type server struct {
 	unnamed  bool // the unnamed statement is the linked client's
 	clearing int  // statements under way that drop all prepared statements
 	doubt    bool // statements may be prepared on it that its cache has forgotten
+	fresh    bool // nothing was sent for the linked client yet
 
 	settings *session.Settings // what its session is set to
 	base     *session.Settings // what it was set to when it was opened
@@ -47,9 +48,9 @@ type server struct {
 	cancelled []func() // to be called when they have been delivered
 	handle    *Opened  // whom to cancel, addresses; its descriptor is here
 	opened    time.Duration
-	epoch     uint64 // of the pool when it was dialled
-	linkedAt  time.Duration
+	epoch     uint64        // of the pool when it was dialled
 	began     time.Duration // when the statement under way was sent
+	asked     time.Duration // when the statement under way was read: before began if it waited for this connection
 	entered   time.Duration // when the transaction under way began
 	quiet     time.Duration // when the last reply came
 }
@@ -63,7 +64,10 @@ func (s *server) become(to serverPlace) {
 // expect notes a reply that the message about to be forwarded will have.
 func (s *server) expect(r reply) {
 	if s.replies.count == 0 {
-		s.began = s.loop.now
+		s.began, s.asked = s.loop.now, s.loop.now
+		if s.fresh {
+			s.asked, s.fresh = s.client.since, false
+		}
 		if s.status == idleStatus {
 			s.entered = s.loop.now
 		}

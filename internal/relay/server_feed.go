@@ -212,7 +212,7 @@ func (s *server) statementEnds() {
 	s.quiet = l.now
 	c.stats().ended(s)
 	if s.replies.count > 0 {
-		s.began = l.now
+		s.began, s.asked = l.now, l.now
 	}
 	s.track()
 	if (s.clearing > 0 || c.shelved != nil) && !s.replies.clears() {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -130,7 +131,7 @@ func (s *toySession) query(body []byte) error {
 	}
 	delete(s.statements, "")
 	for _, statement := range strings.Split(string(text), ";") {
-		err := s.execute(strings.TrimSpace(statement), true)
+		err := s.execute(withoutComments(statement), true)
 		if err == errSilent {
 			return nil
 		}
@@ -142,6 +143,12 @@ func (s *toySession) query(body []byte) error {
 		}
 	}
 	return s.ready()
+}
+
+var comments = regexp.MustCompile(`/\*.*?\*/`)
+
+func withoutComments(text string) string {
+	return strings.TrimSpace(comments.ReplaceAllString(text, ""))
 }
 
 // extended answers a message of the extended protocol.
@@ -161,7 +168,7 @@ func (s *toySession) extended(kind wire.Type, body []byte) error {
 		case len(name) > 0 && taken:
 			return fail("42P05", fmt.Sprintf("prepared statement %q already exists", name))
 		}
-		s.statements[string(name)] = string(text)
+		s.statements[string(name)] = withoutComments(string(text))
 		s.out = wire.AppendEmpty(s.out, wire.ParseComplete)
 	case wire.Bind:
 		portal, name, _, err := wire.BindParts(body)

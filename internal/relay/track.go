@@ -109,6 +109,7 @@ func (s *server) act(a session.Action) {
 	switch a.Kind {
 	case session.Changed:
 		s.settings = a.Server
+		s.client.resettle()
 	case session.AskServer:
 		s.probeDue = true
 	}

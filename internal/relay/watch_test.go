@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/usher-pg/usher/internal/carrier"
+	"github.com/usher-pg/usher/internal/lanes"
 	"github.com/usher-pg/usher/internal/wire"
-	engine "github.com/usher-pg/usher/pool"
 )
 
 // knock watches a descriptor at which a client can knock. Each knock has a client seated, unless seat is nil.
@@ -47,7 +47,7 @@ func (w *world) now() (g *guest, seated bool) {
 	}
 	g = &guest{t: w.t, w: w, conn: theirs}
 	seated = w.SeatNow(w.pool, &Guest{
-		Carrier: carrier.New(ours), Protocol: wire.Version30, Lane: engine.Normal,
+		Carrier: carrier.New(ours), Protocol: wire.Version30, Grant: lanes.Open,
 		Remote: theirs.LocalAddr(), Local: ours.LocalAddr(),
 		Welcome: func([]wire.Param, uint32, []byte) error { return nil },
 	})

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/usher-pg/usher/internal/carrier"
+	"github.com/usher-pg/usher/internal/lanes"
 	"github.com/usher-pg/usher/internal/pgerr"
 	"github.com/usher-pg/usher/internal/wire"
 	engine "github.com/usher-pg/usher/pool"
@@ -334,13 +335,13 @@ func (w *world) endRun() {
 type newcomer struct {
 	params   []wire.Param
 	protocol uint32
-	lane     engine.Lane
+	grant    lanes.Grant
 }
 
 // seat seats a client.
 func (w *world) seat() *guest {
 	w.t.Helper()
-	g, err := w.trySeat(newcomer{protocol: wire.Version30, lane: engine.Normal})
+	g, err := w.trySeat(newcomer{protocol: wire.Version30, grant: lanes.Open})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -350,7 +351,7 @@ func (w *world) seat() *guest {
 // seatWith seats a client with start-up parameters: name, value, ….
 func (w *world) seatWith(params ...string) *guest {
 	w.t.Helper()
-	n := newcomer{protocol: wire.Version30, lane: engine.Normal}
+	n := newcomer{protocol: wire.Version30, grant: lanes.Open}
 	for i := 0; i < len(params); i += 2 {
 		n.params = append(n.params, wire.Param{Name: params[i], Value: params[i+1]})
 	}
@@ -375,7 +376,7 @@ func (w *world) trySeat(n newcomer) (*guest, error) {
 	ctx, stop := context.WithTimeout(context.Background(), patience)
 	defer stop()
 	err = w.Seat(ctx, w.pool, &Guest{
-		Carrier: carrier.New(ours), Params: n.params, Protocol: n.protocol, Lane: n.lane,
+		Carrier: carrier.New(ours), Params: n.params, Protocol: n.protocol, Grant: n.grant,
 		Remote: theirs.LocalAddr(), Local: ours.LocalAddr(),
 		Welcome: func(params []wire.Param, processID uint32, secret []byte) error {
 			g.welcome, g.processID, g.secret = params, processID, secret

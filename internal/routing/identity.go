@@ -76,10 +76,11 @@ func (r *Route) dialConfigLocked(s *Settings) *backend.Config {
 
 // dialerLocked opens server connections of a route.
 func (r *Route) dialerLocked(s *Settings) relay.Dialer {
-	config, id := r.dialConfigLocked(s), r.identity
+	config, id, warmUp := r.dialConfigLocked(s), r.identity, r.config.WarmUp
 	return func(ctx context.Context) (*relay.Opened, error) {
 		now := *config
 		now.Credentials = auth.NewCredentials(id.user, id.secret, r.keys.Load())
+		now.WarmUp = warmUp
 		return open(ctx, &now)
 	}
 }

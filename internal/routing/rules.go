@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"time"
 
@@ -62,7 +63,10 @@ func engineConfig(p *config.Pool) engine.Config {
 		IdleTimeout:    p.Timeouts.ServerIdle,
 		Lifetime:       p.Timeouts.ServerLifetime,
 		LifetimeJitter: float64(p.Timeouts.ServerLifetimeJitter) / 100,
+		RefuseHopeless: p.Lanes.Hopeless == config.HopelessRefuse,
+		Warm:           float64(p.Size.Warm) / 100,
 		OpenParallel:   p.Size.Opening,
+		OpenRate:       p.Size.OpeningRate,
 		RetryMin:       min(engine.DefaultRetryMin, p.Timeouts.ServerLoginRetry),
 		RetryMax:       p.Timeouts.ServerLoginRetry,
 		Grace:          p.Timeouts.ServerGrace,
@@ -71,9 +75,11 @@ func engineConfig(p *config.Pool) engine.Config {
 	if p.Timeouts.ServerLifetimeJitter == 0 {
 		c.LifetimeJitter = -1 // the engine's word for none; 0 is its default
 	}
-	c.SLO[engine.Critical] = p.Lanes.AcquireSLO
-	for lane := range c.QueueLimit {
-		c.QueueLimit[lane] = p.Lanes.MaxWaiting
+	c.SLO[engine.Critical], c.QueueLimit[engine.Critical] = p.Lanes.AcquireSLO, p.Lanes.MaxWaiting
+	for lane, own := range map[engine.Lane]config.LaneLimits{
+		engine.High: p.Lanes.High, engine.Normal: p.Lanes.Normal, engine.Low: p.Lanes.Low,
+	} {
+		c.SLO[lane], c.QueueLimit[lane] = own.AcquireSLO, cmp.Or(own.MaxWaiting, p.Lanes.MaxWaiting)
 	}
 	return c
 }

@@ -31,6 +31,7 @@ pools:
 	want := relay.Rules{
 		Mode: relay.ModeSession,
 		Engine: engine.Config{
+			RefuseHopeless: true, Warm: 0.2, OpenRate: 500,
 			Min: 2, Max: 9, Reserve: 3, OpenParallel: 5,
 			SLO:          [engine.Lanes]time.Duration{engine.Critical: 20 * time.Millisecond},
 			QueueTimeout: 2 * time.Second, QueueLimit: [engine.Lanes]int{50, 50, 50, 50}, Ageing: 2 * time.Second,

@@ -11,6 +11,7 @@ import (
 	"github.com/usher-pg/usher/internal/auth"
 	"github.com/usher-pg/usher/internal/backend"
 	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/lanes"
 	"github.com/usher-pg/usher/internal/login"
 )
 
@@ -20,6 +21,7 @@ type Settings struct {
 	Config *config.Config
 	Users  *auth.Users
 	Login  *login.Config
+	Lanes  *lanes.Rules
 
 	serverTLS map[backend.TLSFiles]*tls.Config
 	stamps    []stamp // of the files, from before they were read
@@ -27,7 +29,9 @@ type Settings struct {
 
 // Load reads what a configuration names. old, which may be nil, are the settings in force.
 func Load(c *config.Config, old *Settings) (*Settings, error) {
-	s := &Settings{Config: c, Users: auth.NewUsers(), serverTLS: map[backend.TLSFiles]*tls.Config{}}
+	s := &Settings{
+		Config: c, Users: auth.NewUsers(), Lanes: lanesOf(&c.Lanes), serverTLS: map[backend.TLSFiles]*tls.Config{},
+	}
 	s.stamps = stampsOf(s.files())
 	if c.Auth.UsersFile != "" {
 		users, err := auth.ReadUsersFile(c.Auth.UsersFile)

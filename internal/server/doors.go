@@ -43,6 +43,7 @@ func (s *Server) hang(ctx context.Context, addresses []config.Address, now *rout
 			Cancel:    s.cancel,
 			Admit:     s.admit,
 			MaxLogins: now.Config.Limits.MaxLogins,
+			Rank:      s.rank,
 			Log:       s.log.Logger,
 		}, now.Login)})
 	}

@@ -55,7 +55,10 @@ func (s *Server) seatAt(ctx context.Context, r *routing.Route, c *login.Client, 
 		return pgerr.DatabaseDisabled.With(c.Database)
 	}
 	s.routes.Offer(r, c.User, c.ScramKeys)
-	guest := guestOf(c, wishes)
+	guest, err := s.guestOf(c, &wishes)
+	if err != nil {
+		return err
+	}
 	if c.Replication != "" {
 		return r.Worded(s.seatAlone(ctx, r, guest, c.Replication))
 	}
@@ -65,7 +68,11 @@ func (s *Server) seatAt(ctx context.Context, r *routing.Route, c *login.Client, 
 	return r.Worded(s.relay.Seat(ctx, r.Pool, guest))
 }
 
-func guestOf(c *login.Client, wishes wishes) *relay.Guest {
+func (s *Server) guestOf(c *login.Client, wishes *wishes) (*relay.Guest, error) {
+	grant, lowered, err := grantOf(s.settings.Load().Lanes, c, wishes)
+	if err != nil {
+		return nil, err
+	}
 	return &relay.Guest{
 		Carrier:  c.Carrier,
 		TLS:      c.TLS,
@@ -73,9 +80,10 @@ func guestOf(c *login.Client, wishes wishes) *relay.Guest {
 		Local:    c.Local,
 		Params:   wishes.settings,
 		Protocol: c.Protocol,
-		Lane:     wishes.lane,
+		Grant:    grant,
+		Lowered:  lowered,
 		Welcome:  c.Welcome,
-	}
+	}, nil
 }
 
 // Watch is login.Prompt's.
@@ -92,11 +100,15 @@ func (s *Server) SeatNow(c *login.Client) bool {
 	if err != nil {
 		return false
 	}
+	guest, err := s.guestOf(c, &wanted)
+	if err != nil {
+		return false
+	}
 	r, err := s.routes.Enter(c.Database, c.User)
 	if err != nil {
 		return false
 	}
-	seated := s.routes.Vetted(r, wanted.settings) && s.relay.SeatNow(r.Pool, guestOf(c, wanted))
+	seated := s.routes.Vetted(r, wanted.settings) && s.relay.SeatNow(r.Pool, guest)
 	gone := s.routes.Leave(r)
 	if !seated {
 		return false

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -41,6 +42,8 @@ func (g *gathering) pool(r *routing.Route, v *relay.PoolView) status.Pool {
 		Min:         stat.Min,
 		Max:         stat.Max,
 		Target:      stat.Target,
+		Limit:       stat.Limit,
+		Busy:        stat.Busy,
 		Reserve:     stat.Reserve,
 		ReserveUsed: stat.ReserveBusy,
 		Budget:      routing.Limit(r.Budget),
@@ -67,7 +70,9 @@ func (g *gathering) pool(r *routing.Route, v *relay.PoolView) status.Pool {
 			Requests:    stat.Arrived[lane],
 			Cancelled:   stat.Cancelled[lane],
 			Emergencies: stat.Emergencies[lane],
+			Shed:        stat.Shed[lane],
 			Acquisition: status.DistributionOf(&stat.Acquisition[lane]),
+			Statement:   status.DistributionOf(cmp.Or(v.Statements[lane], new(engine.Histogram))),
 		})
 	}
 	if err := r.Pool.LastError(); err != nil {

@@ -27,30 +27,31 @@ func TestWishes(t *testing.T) {
 		ignored        []string
 		want           []wire.Param
 		lane           engine.Lane
+		asks           bool
 		refused        *pgerr.Row
 	}{
-		"nothing": {lane: engine.Normal, want: []wire.Param{}},
+		"nothing": {want: []wire.Param{}},
 		"what is named counts more than options, so it comes later": {
 			named: params("DateStyle", "ISO"), options: params("datestyle", "SQL"),
-			want: params("datestyle", "SQL", "DateStyle", "ISO"), lane: engine.Normal,
+			want: params("datestyle", "SQL", "DateStyle", "ISO"),
 		},
 		"ignored parameters are dropped wherever they stand": {
 			named:   params("extra_float_digits", "3", "TimeZone", "UTC"),
 			options: params("Extra_Float_Digits", "1", "work_mem", "8MB"),
 			ignored: []string{"extra_float_digits"},
-			want:    params("work_mem", "8MB", "TimeZone", "UTC"), lane: engine.Normal,
+			want:    params("work_mem", "8MB", "TimeZone", "UTC"),
 		},
 		"options can be ignored as a whole": {
 			named: params("TimeZone", "UTC"), options: params("work_mem", "8MB", "usher.lane", "critical"),
-			ignored: []string{"options"}, want: params("TimeZone", "UTC"), lane: engine.Normal,
+			ignored: []string{"options"}, want: params("TimeZone", "UTC"),
 		},
 		"the lane is usher's": {
 			options: params("usher.lane", "critical", "work_mem", "8MB"), want: params("work_mem", "8MB"),
-			lane: engine.Critical,
+			lane: engine.Critical, asks: true,
 		},
 		"a named lane counts more": {
 			named: params("Usher.Lane", "low"), options: params("usher.lane", "critical"), want: []wire.Param{},
-			lane: engine.Low,
+			lane: engine.Low, asks: true,
 		},
 		"a lane that does not exist": {named: params("usher.lane", "urgent"), refused: pgerr.InvalidParameter},
 		"no setting of usher's":      {named: params("usher.line", "low"), refused: pgerr.UnsupportedParameter},
@@ -65,7 +66,7 @@ func TestWishes(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if diff := cmp.Diff(tt.want, got.settings); diff != "" || got.lane != tt.lane {
+			if diff := cmp.Diff(tt.want, got.settings); diff != "" || got.lane != tt.lane || got.asks != tt.asks {
 				t.Errorf("lane %v, want %v; parameters (-want +got):\n%s", got.lane, tt.lane, diff)
 			}
 		})

@@ -18,6 +18,8 @@ type Pool struct {
 	Min         int `json:"min"`
 	Max         int `json:"max"`
 	Target      int `json:"target"`
+	Limit       int `json:"limit"`   // of what ordinary requests may have at once
+	Busy        int `json:"busy"`    // server connections in use, those of the reserve included
 	Reserve     int `json:"reserve"` // server connections held beyond the target for emergencies
 	ReserveUsed int `json:"reserve_used"`
 	Budget      int `json:"budget"` // what the database server's budget would let this pool have, 0: no limit
@@ -36,6 +38,14 @@ type Pool struct {
 	// Failing is true while no server connection is open and the last attempt to open one failed.
 	Failing   bool   `json:"failing,omitempty"`
 	LastError string `json:"last_error,omitempty"` // of the last failed attempt
+}
+
+// Utilisation is which part of what ordinary requests may have is in use. With the reserve it may exceed 1.
+func (p *Pool) Utilisation() float64 {
+	if p.Limit == 0 {
+		return 0
+	}
+	return float64(p.Busy) / float64(p.Limit)
 }
 
 // ClientCounts are the clients of a pool by state.
@@ -74,7 +84,9 @@ type Lane struct {
 	Requests    uint64       `json:"requests"`
 	Cancelled   uint64       `json:"cancelled"`   // requests withdrawn while they waited
 	Emergencies uint64       `json:"emergencies"` // reserve connections granted
+	Shed        uint64       `json:"shed"`        // requests refused because the lane was being shed
 	Acquisition Distribution `json:"acquisition"` // from reading a request to its server connection
+	Statement   Distribution `json:"statement"`   // from reading a request to its ReadyForQuery
 }
 
 // Budget is how many connections all pools may have open on one database server.

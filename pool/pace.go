@@ -1,0 +1,32 @@
+package pool
+
+import "time"
+
+// pace is how many resources have come free lately: in the second under way, and in the one before.
+type pace struct {
+	second       int64
+	this, before float64
+}
+
+func (c *pace) advance(now time.Duration) {
+	second := int64(now / time.Second)
+	switch second - c.second {
+	case 0:
+	case 1:
+		c.before, c.this = c.this, 0
+	default:
+		c.before, c.this = 0, 0
+	}
+	c.second = second
+}
+
+func (c *pace) count(now time.Duration) {
+	c.advance(now)
+	c.this++
+}
+
+// perSecond weighs the second before by what of it lies within the last one. 0: nothing came free.
+func (c *pace) perSecond(now time.Duration) float64 {
+	c.advance(now)
+	return c.this + c.before*(1-float64(now%time.Second)/float64(time.Second))
+}
