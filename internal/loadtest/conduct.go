@@ -19,15 +19,17 @@ const (
 	loginsParallel = 256
 	loginPatience  = 30 * time.Second
 	loginAttempts  = 3
+	// doorsPatience is when a test is given up whose clients do not get in.
+	doorsPatience = 2 * doorsLimit
 	// settlePatience is how long the queues of a pooler may take to be empty before a phase.
-	settlePatience = queryWait + 10*time.Second
+	settlePatience = queryWait + unpreparedIdle + 10*time.Second
 )
 
 // conductor conducts one load test.
 type conductor struct {
 	Options
 	folder   string
-	password string // of clientUser
+	secret   secret // of clientUser
 	work     work
 	database *database
 	people   *people
@@ -83,13 +85,16 @@ func (s *side) enter(ctx context.Context, pool string, first bool) error {
 		}
 	}
 	command := &crowd.Connect{
-		Address: s.pooler.address(), User: clientUser, Password: s.password, Database: pool,
+		Address: s.pooler.address(), User: clientUser, Password: s.secret.password, Database: pool,
 		NameLane: s.pooler.namesLanes(), Parallel: loginsParallel, Patience: loginPatience, Attempts: loginAttempts,
 	}
 	for lane, count := range seatsOf(s.Clients) {
 		command.Seats = append(command.Seats, crowd.Seats{Lane: laneName(lane), Count: count})
 	}
 	s.bar.phase(s.pooler.name(), "Doors open", doorsLimit)
+	ctx, cancel := context.WithTimeoutCause(ctx, doorsPatience,
+		fmt.Errorf("not all clients were logged in within %v", doorsPatience))
+	defer cancel()
 	last, err := s.people.tell(ctx, crowd.Command{Connect: command}, func(r crowd.Report) error {
 		s.bar.tell("%d of %d clients are logged in", r.Doors.Inside, s.Clients)
 		return nil
@@ -187,8 +192,11 @@ func (s *side) play(ctx context.Context, p phase) (*measured, report.Phase, erro
 		now := s.usage()
 		second := secondReport(r.Second, m.readings, cores(before, now, time.Second)[wholeMachine])
 		before = now
-		ph.Seconds = append(ph.Seconds, second)
-		if r.Second.Number == int(p.length.Seconds()) {
+		last := int(p.length.Seconds())
+		if r.Second.Number <= last { // what comes later is the drain
+			ph.Seconds = append(ph.Seconds, second)
+		}
+		if r.Second.Number == last {
 			ph.Usage = usageReport(used, now, time.Since(began))
 		}
 		s.bar.second(second)
@@ -205,6 +213,7 @@ func (s *side) play(ctx context.Context, p phase) (*measured, report.Phase, erro
 	for _, l := range m.outcome.Lanes {
 		ph.Lanes = append(ph.Lanes, laneReport(l, m, s.pooler.namesLanes(), s.work.BeganColumn > 0))
 	}
+	meanWaitReport(&ph, m)
 	return m, ph, nil
 }
 
@@ -224,14 +233,15 @@ func (s *side) settle(ctx context.Context, p phase) error {
 		for _, n := range r.waiting {
 			waiting += n
 		}
-		if waiting == 0 && r.opening == 0 && r.busy == 0 {
+		tooLarge := p.small && r.open > min(unpreparedMin, s.Pool)+s.Reserve
+		if waiting == 0 && r.opening == 0 && r.busy == 0 && !tooLarge {
 			return nil
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %d wait, %d connections are busy and %d are being opened", context.Cause(ctx),
-				waiting, r.busy, r.opening)
+			return fmt.Errorf("%w: %d wait; of %d server connections %d are busy, and %d are being opened",
+				context.Cause(ctx), waiting, r.open, r.busy, r.opening)
 		}
 	}
 }
@@ -260,9 +270,9 @@ func (c *conductor) start(ctx context.Context, name string) (pooler, error) {
 		return nil, fmt.Errorf("create a folder for %s: %w", name, err)
 	}
 	if name == pgbouncerName {
-		return startPgBouncer(ctx, c.Options, c.database, folder, c.password)
+		return startPgBouncer(ctx, c.Options, c.database, folder, c.secret)
 	}
-	return startUsher(ctx, c.Options, c.database, folder, c.password)
+	return startUsher(ctx, c.Options, c.database, folder, c.secret)
 }
 
 func laneName(lane int) string { return pool.Lane(lane).String() }

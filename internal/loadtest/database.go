@@ -2,7 +2,6 @@ package loadtest
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net"
 	"net/url"
@@ -46,12 +45,12 @@ type database struct {
 }
 
 // openDatabase starts a private PostgreSQL or looks at the one of the DSN, and makes the table.
-func openDatabase(ctx context.Context, o Options, folder string) (*database, error) {
+func openDatabase(ctx context.Context, o Options, folder string, s secret) (*database, error) {
 	ctx, cancel := context.WithTimeout(ctx, databasePatience)
 	defer cancel()
 	d := &database{url: o.DSN}
 	if o.DSN == "" {
-		if err := d.startPrivate(ctx, o, folder); err != nil {
+		if err := d.startPrivate(ctx, o, folder, s); err != nil {
 			return d, err
 		}
 	}
@@ -70,7 +69,7 @@ func openDatabase(ctx context.Context, o Options, folder string) (*database, err
 // connectionsNeeded is what a pooler may open: both pools at their largest.
 func connectionsNeeded(o Options) int { return 2 * (o.Pool + o.Reserve) }
 
-func (d *database) startPrivate(ctx context.Context, o Options, folder string) error {
+func (d *database) startPrivate(ctx context.Context, o Options, folder string, s secret) error {
 	settings := map[string]string{"max_connections": strconv.Itoa(connectionsNeeded(o) + 2*spareConnections)}
 	for name, value := range privateSettings {
 		settings[name] = value
@@ -83,8 +82,8 @@ func (d *database) startPrivate(ctx context.Context, o Options, folder string) e
 	if err != nil {
 		return err
 	}
-	password := rand.Text()
-	err = d.private.Exec(ctx, "postgres", fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s'", databaseUser, password))
+	// The verifier is the one in the poolers' users files: PgBouncer needs that (startPgBouncer).
+	err = d.private.Exec(ctx, "postgres", fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s'", databaseUser, s.verifier))
 	if err != nil {
 		return err
 	}
@@ -92,7 +91,7 @@ func (d *database) startPrivate(ctx context.Context, o Options, folder string) e
 		fmt.Sprintf("CREATE DATABASE %s OWNER %s", databaseName, databaseUser)); err != nil {
 		return err
 	}
-	u := url.URL{Scheme: "postgres", User: url.UserPassword(databaseUser, password), Host: d.private.Address(),
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(databaseUser, s.password), Host: d.private.Address(),
 		Path: "/" + databaseName, RawQuery: "sslmode=disable"}
 	d.url = u.String()
 	return nil

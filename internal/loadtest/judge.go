@@ -70,6 +70,7 @@ func judge(p phase, m *measured, o Options) []report.Verdict {
 	switch p.kind {
 	case withinCapacity:
 		verdicts = append(verdicts, judgeLanes(p, m, o)...)
+		verdicts = append(verdicts, judgeBegan(m.outcome.Lanes, o.Objective)...)
 		verdicts = append(verdicts, judgeErrors(m.outcome.Lanes, "no error in any lane"))
 	case beyondCapacity:
 		verdicts = append(verdicts, judgeCritical(m, o)...)
@@ -78,7 +79,7 @@ func judge(p phase, m *measured, o Options) []report.Verdict {
 		verdicts = append(verdicts, judgeHeld(m, o))
 		verdicts = append(verdicts, judgeCritical(m, o)...)
 	case unjudged:
-		for _, v := range judgeLanes(p, m, o) {
+		for _, v := range append(judgeLanes(p, m, o), judgeBegan(m.outcome.Lanes, o.Objective)...) {
 			verdicts = append(verdicts, report.Verdict{State: report.Shown, Text: v.Text})
 		}
 	}
@@ -113,23 +114,44 @@ func judgeGenerator(out *crowd.Outcome, objective time.Duration) report.Verdict 
 func judgeLanes(p phase, m *measured, o Options) []report.Verdict {
 	var whole, windows []string
 	wholeOK, windowsOK := true, true
+	var all status.Buckets
 	for _, load := range p.loads {
 		lane, err := pool.ParseLane(load.Lane)
 		if err != nil {
 			panic("bug: a plan with " + err.Error())
 		}
-		p99 := m.acquisition(int(lane)).Quantile(judgedQuantile)
+		acquisition := m.acquisition(int(lane))
+		all = all.And(acquisition)
+		p99 := acquisition.Quantile(judgedQuantile)
 		worst, at := m.worstWindow(int(lane))
-		wholeOK = wholeOK && p99 < o.Objective && m.acquisition(int(lane)).Count() > 0
+		wholeOK = wholeOK && p99 < o.Objective && acquisition.Count() > 0
 		windowsOK = windowsOK && worst < o.Objective
 		whole = append(whole, load.Lane+" "+report.Milliseconds(p99))
 		windows = append(windows, fmt.Sprintf("%s %s (until second %.0f)", load.Lane, report.Milliseconds(worst),
 			at.Seconds()))
 	}
 	return []report.Verdict{
-		verdict(wholeOK, "p99 acquisition below %s in every lane: %s", report.Milliseconds(o.Objective),
-			strings.Join(whole, ", ")),
-		verdict(windowsOK, "and in every window of %v: at worst %s", windowLength, strings.Join(windows, ", ")),
+		verdict(wholeOK, "p99 acquisition, which must be below %s in every lane: %s; %d of %d requests waited that long",
+			report.Milliseconds(o.Objective), strings.Join(whole, ", "), all.Beyond(o.Objective), all.Count()),
+		verdict(windowsOK, "the same in the worst window of %v of each: %s", windowLength, strings.Join(windows, ", ")),
+	}
+}
+
+// judgeBegan is the promise as the client feels it, where the clocks allow to tell.
+func judgeBegan(lanes []crowd.LaneOutcome, objective time.Duration) []report.Verdict {
+	var parts []string
+	ok := true
+	for _, l := range lanes {
+		if l.Began.Count() == 0 {
+			return nil
+		}
+		p99 := l.Began.Quantile(judgedQuantile)
+		ok = ok && p99 < objective
+		parts = append(parts, l.Lane+" "+report.Milliseconds(p99))
+	}
+	return []report.Verdict{
+		verdict(ok, "from the intended send until PostgreSQL had the request, p99 below %s too: %s",
+			report.Milliseconds(objective), strings.Join(parts, ", ")),
 	}
 }
 
@@ -147,13 +169,14 @@ func judgeCritical(m *measured, o Options) []report.Verdict {
 	acquisition := m.acquisition(laneCritical)
 	worst, at := m.worstWindow(laneCritical)
 	p99 := acquisition.Quantile(judgedQuantile)
-	return []report.Verdict{
+	verdicts := []report.Verdict{
 		verdict(p99 < o.Objective && acquisition.Count() > 0,
 			"p99 acquisition of critical below %s: %s, p99.9 %s, the worst window %s (until second %.0f)",
 			report.Milliseconds(o.Objective), report.Milliseconds(p99), report.Milliseconds(acquisition.Quantile(0.999)),
 			report.Milliseconds(worst), at.Seconds()),
-		judgeErrors(criticalOf(m.outcome), "no error in lane critical"),
 	}
+	verdicts = append(verdicts, judgeBegan(criticalOf(m.outcome), o.Objective)...)
+	return append(verdicts, judgeErrors(criticalOf(m.outcome), "no error in lane critical"))
 }
 
 func criticalOf(out *crowd.Outcome) []crowd.LaneOutcome {

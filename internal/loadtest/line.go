@@ -23,12 +23,12 @@ func line(r *report.Report) string {
 	if p99, where := worstWithin(usher); where != "" {
 		parts = append(parts, fmt.Sprintf("within capacity p99 %s in the worst lane (%s)", report.Milliseconds(p99), where))
 	}
-	for name, text := range map[string]string{
-		phaseIncident: fmt.Sprintf("at %gx capacity critical p99 ", incidentLoad),
-		phaseHeld:     "with everything held critical p99 ",
+	for _, c := range []struct{ phase, text string }{
+		{phaseIncident, fmt.Sprintf("at %gx capacity critical p99 ", incidentLoad)},
+		{phaseHeld, "with everything held critical p99 "},
 	} {
-		if p := usher.Phase(name); p != nil {
-			parts = append(parts, text+report.Milliseconds(p.Lane(pool.Critical.String()).Acquisition.P99))
+		if p := usher.Phase(c.phase); p != nil {
+			parts = append(parts, c.text+report.Milliseconds(p.Lane(pool.Critical.String()).Acquisition.P99))
 		}
 	}
 	return "PASS: " + promise + ": " + strings.Join(parts, ", ")
@@ -49,7 +49,7 @@ func failures(s *report.Side) []string {
 
 // worstWithin is the highest p99 of the phases within capacity.
 func worstWithin(s *report.Side) (worst time.Duration, where string) {
-	for _, name := range []string{phaseFullHouse, phaseSaturday} {
+	for _, name := range []string{phaseFullHouse, phaseSaturday, phaseStroke} {
 		p := s.Phase(name)
 		if p == nil {
 			continue

@@ -66,7 +66,7 @@ func pgbouncerConfig(s pgbouncerSettings) string {
 	line("listen_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =", s.port)
 	line("pool_mode = transaction\nmax_client_conn = %d", s.Clients+spareClients)
 	line("default_pool_size = %d\nreserve_pool_size = %d\nreserve_pool_timeout = %d", s.Pool, s.Reserve, reservePatience)
-	line("query_wait_timeout = %d", int(queryWait.Seconds()))
+	line("query_wait_timeout = %d\nserver_idle_timeout = %d", int(queryWait.Seconds()), int(unpreparedIdle.Seconds()))
 	line("auth_type = scram-sha-256\nauth_file = %s\nstats_users = %s", s.usersFile, clientUser)
 	line("server_tls_sslmode = %s", s.sslMode)
 	line("log_connections = 0\nlog_disconnections = 0\nlog_pooler_errors = 0\nlog_stats = 0")
@@ -76,7 +76,7 @@ func pgbouncerConfig(s pgbouncerSettings) string {
 // quoted quotes a value of a connection string as PgBouncer reads it.
 func quoted(value string) string { return "'" + strings.ReplaceAll(value, "'", "''") + "'" }
 
-func startPgBouncer(ctx context.Context, o Options, d *database, folder, password string) (pooler, error) {
+func startPgBouncer(ctx context.Context, o Options, d *database, folder string, s secret) (pooler, error) {
 	path, version, err := findPgBouncer(ctx)
 	if err != nil {
 		return nil, err
@@ -89,11 +89,17 @@ func startPgBouncer(ctx context.Context, o Options, d *database, folder, passwor
 	if err != nil {
 		return nil, fmt.Errorf("read the DSN: %w", err)
 	}
-	b := &pgbouncer{release: version, port: ports[0], password: password}
+	b := &pgbouncer{release: version, port: ports[0], password: s.password}
 	config, users := filepath.Join(folder, "pgbouncer.ini"), filepath.Join(folder, "users.txt")
 	sslMode := "prefer"
 	if u, err := url.Parse(d.url); err == nil && u.Query().Get("sslmode") != "" {
 		sslMode = u.Query().Get("sslmode")
+	}
+	stored := s.verifier
+	if d.private == nil {
+		// It logs in to the server with what its client has proved to know, which works only where the server has the
+		// same verifier. With the password itself it does not, but each login costs thousands of hashes.
+		stored = s.password
 	}
 	account, err := unprivileged()
 	if err != nil {
@@ -104,7 +110,7 @@ func startPgBouncer(ctx context.Context, o Options, d *database, folder, passwor
 	})
 	err = errors.Join(
 		os.WriteFile(config, []byte(text), 0o600),
-		os.WriteFile(users, []byte(usersFile(clientUser, password)), 0o600),
+		os.WriteFile(users, []byte(usersFile(clientUser, stored)), 0o600),
 		give(account, folder), give(account, config), give(account, users),
 	)
 	if err != nil {

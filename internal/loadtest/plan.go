@@ -40,6 +40,7 @@ const (
 	calibrationLength = 6 * time.Second
 	fullHouseLength   = 30 * time.Second
 	saturdayLength    = 2 * time.Minute
+	strokeLength      = 15 * time.Second
 	incidentLength    = 40 * time.Second
 	heldLength        = 15 * time.Second
 	minLength         = 2 * time.Second
@@ -51,6 +52,10 @@ const (
 	unpreparedPool = "unprepared" // the pool begins with unpreparedMin of them
 	unpreparedMin  = 2
 )
+
+// unpreparedIdle is how long a server connection may be idle. It is short, so that an unprepared pool is soon small
+// again; prepared ones keep theirs.
+const unpreparedIdle = 5 * time.Second
 
 // queryWait is how long a request may wait in either pooler; maxWaiting how many may wait in a lane of usher's.
 const (
@@ -81,6 +86,7 @@ type phase struct {
 	loads              []crowd.Load
 	hold               int  // transactions of lane normal that want to be open meanwhile
 	everybody          bool // all clients must take part
+	small              bool // the pool must have shrunk to its least size before
 }
 
 // The phases' names.
@@ -88,14 +94,18 @@ const (
 	phaseDoors      = "doors"
 	phaseFullHouse  = "full-house"
 	phaseSaturday   = "saturday"
+	phaseStroke     = "stroke-of-ten"
 	phaseIncident   = "incident"
 	phaseHeld       = "held"
-	phaseUnprepared = "saturday-unprepared"
+	phaseColdStroke = "stroke-of-ten-unprepared"
+	phaseCold       = "saturday-unprepared"
 )
 
 // PhaseNames are the phases that can be asked for, in their order. The doors always open.
 func PhaseNames() []string {
-	return []string{phaseDoors, phaseFullHouse, phaseSaturday, phaseIncident, phaseHeld, phaseUnprepared}
+	return []string{
+		phaseDoors, phaseFullHouse, phaseSaturday, phaseStroke, phaseIncident, phaseHeld, phaseColdStroke, phaseCold,
+	}
 }
 
 // seatsOf shares clients out among the lanes; what rounding leaves goes to normal.
@@ -118,7 +128,8 @@ func plan(o Options, capacity float64) []phase {
 	saturday := scaled(saturdayLength)
 	ramp := allLanes(saturday, capacity*saturdayPeak/saturdayRamp, capacity*saturdayPeak)
 	incident := scaled(incidentLength)
-	held := scaled(heldLength)
+	held, stroke := scaled(heldLength), scaled(strokeLength)
+	jump := allLanes(stroke, capacity*saturdayPeak, capacity*saturdayPeak)
 	perConnection := capacity / float64(o.Pool)
 	phases := []phase{
 		{
@@ -133,6 +144,12 @@ func plan(o Options, capacity float64) []phase {
 			story: fmt.Sprintf("arrivals grow tenfold, to %.0f %% of the capacity; all server connections are open "+
 				"beforehand", 100*saturdayPeak),
 			length: saturday, loads: ramp,
+		},
+		{
+			name: phaseStroke, title: "On the stroke of ten", kind: withinCapacity, pool: preparedPool,
+			story: fmt.Sprintf("arrivals jump from nothing to %.0f %% of the capacity; all server connections are open "+
+				"beforehand", 100*saturdayPeak),
+			length: stroke, loads: jump,
 		},
 		{
 			name: phaseIncident, title: "Incident", kind: beyondCapacity, pool: preparedPool,
@@ -159,10 +176,16 @@ func plan(o Options, capacity float64) []phase {
 			},
 		},
 		{
-			name: phaseUnprepared, title: "Saturday evening, unprepared", kind: unjudged, pool: unpreparedPool,
-			story: fmt.Sprintf("the same arrivals, but the pool begins with %d server connections and grows as it "+
-				"needs to", unpreparedMin),
-			length: saturday, loads: ramp,
+			name: phaseColdStroke, title: "On the stroke of ten, unprepared", kind: unjudged, pool: unpreparedPool,
+			story: fmt.Sprintf("the same jump, but the pool begins with %d server connections and the reserve, and opens "+
+				"others as it needs them", unpreparedMin),
+			length: stroke, loads: jump, small: true,
+		},
+		{
+			name: phaseCold, title: "Saturday evening, unprepared", kind: unjudged, pool: unpreparedPool,
+			story: fmt.Sprintf("the same arrivals as on Saturday evening, but the pool begins with %d server connections "+
+				"and the reserve, and opens others as it needs them", unpreparedMin),
+			length: saturday, loads: ramp, small: true,
 		},
 	}
 	return slices.DeleteFunc(phases, func(p phase) bool { return !o.wants(p.name) })

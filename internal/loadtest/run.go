@@ -2,7 +2,6 @@ package loadtest
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +43,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := os.Chmod(folder, 0o755); err != nil { // PostgreSQL and PgBouncer may run as somebody else
 		return fmt.Errorf("open the folder: %w", err)
 	}
-	c := &conductor{Options: o, folder: folder, password: rand.Text(), bar: newProgress(o)}
+	c := &conductor{Options: o, folder: folder, secret: newSecret(), bar: newProgress(o)}
 	defer c.bar.end()
 	r, err := c.run(ctx)
 	c.bar.end()
@@ -63,7 +62,7 @@ func Run(ctx context.Context, o Options) (err error) {
 // run measures everything.
 func (c *conductor) run(ctx context.Context) (r *report.Report, err error) {
 	c.bar.say("starting PostgreSQL")
-	c.database, err = openDatabase(ctx, c.Options, c.folder)
+	c.database, err = openDatabase(ctx, c.Options, c.folder, c.secret)
 	defer func() { err = errors.Join(err, c.database.close()) }()
 	if err != nil {
 		return nil, err

@@ -67,6 +67,9 @@ func secondReport(s *crowd.Second, readings []reading, cpu float64) report.Secon
 		Open: now.open, Busy: now.busy, Opening: now.opening, ReserveUsed: now.reserveUsed,
 		CPU: cpu / float64(runtime.NumCPU()),
 	}
+	for _, n := range now.waiting {
+		out.Waiting += n
+	}
 	for _, l := range s.Lanes {
 		lane, err := pool.ParseLane(l.Lane)
 		if err != nil {
@@ -80,6 +83,14 @@ func secondReport(s *crowd.Second, readings []reading, cpu float64) report.Secon
 		})
 	}
 	return out
+}
+
+// meanWaitReport fills in what a pooler says that has only sums.
+func meanWaitReport(p *report.Phase, m *measured) {
+	first, last := m.readings[0], m.readings[len(m.readings)-1]
+	if requests := last.requests - first.requests; requests > 0 {
+		p.MeanWait, p.MeanWaitKnown = (last.waited-first.waited)/time.Duration(requests), true
+	}
 }
 
 // cores is the CPU used between two readings, in cores.

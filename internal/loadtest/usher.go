@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,7 +54,7 @@ func usherConfig(s usherSettings) string {
 	line("pool_defaults:")
 	line("  mode: transaction")
 	line("  lanes: {max_waiting: %d}", maxWaiting)
-	line("  timeouts: {query_wait: %dms}", queryWait.Milliseconds())
+	line("  timeouts: {query_wait: %dms, server_idle: %dms}", queryWait.Milliseconds(), unpreparedIdle.Milliseconds())
 	line("pools:")
 	for _, p := range poolsOf(s.Options) {
 		line("  %s: {url: %s, size: {min: %d, max: %d, reserve: %d}}", p.name, quoted(s.databaseURL), p.least, s.Pool,
@@ -72,13 +73,20 @@ func poolsOf(o Options) []poolSize {
 	return []poolSize{{preparedPool, o.Pool}, {unpreparedPool, min(unpreparedMin, o.Pool)}}
 }
 
-// usersFile is in the format of PgBouncer, which usher reads too.
-// It holds a verifier: with the password itself each login would cost either of them thousands of hashes.
-func usersFile(user, password string) string {
-	return fmt.Sprintf("%q %q\n", user, auth.NewVerifier(password).Text())
+// secret is what clients prove to know, and what is stored to check it.
+type secret struct {
+	password, verifier string
 }
 
-func startUsher(ctx context.Context, o Options, d *database, folder, password string) (pooler, error) {
+func newSecret() secret {
+	password := rand.Text()
+	return secret{password, auth.NewVerifier(password).Text()}
+}
+
+// usersFile is in the format of PgBouncer, which usher reads too.
+func usersFile(user, stored string) string { return fmt.Sprintf("%q %q\n", user, stored) }
+
+func startUsher(ctx context.Context, o Options, d *database, folder string, s secret) (pooler, error) {
 	ports, err := freePorts(2)
 	if err != nil {
 		return nil, err
@@ -90,7 +98,7 @@ func startUsher(ctx context.Context, o Options, d *database, folder, password st
 	})
 	err = errors.Join(
 		os.WriteFile(config, []byte(text), 0o600),
-		os.WriteFile(users, []byte(usersFile(clientUser, password)), 0o600),
+		os.WriteFile(users, []byte(usersFile(clientUser, s.verifier)), 0o600),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("configure usher: %w", err)

@@ -80,6 +80,17 @@ func (b Buckets) Quantile(q float64) time.Duration {
 	return 0
 }
 
+// Beyond is how many may have been d or longer.
+func (b Buckets) Beyond(d time.Duration) uint64 {
+	n := uint64(0)
+	for _, bucket := range b {
+		if bucket.High > d {
+			n += bucket.Count
+		}
+	}
+	return n
+}
+
 // MarshalJSON writes each bucket as [low, high, count], the times in nanoseconds.
 func (b Buckets) MarshalJSON() ([]byte, error) {
 	rows := make([][3]uint64, len(b))

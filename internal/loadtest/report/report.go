@@ -47,6 +47,9 @@ type Phase struct {
 	Usage    []Usage       `json:"usage,omitempty"`
 	Doors    *Doors        `json:"doors,omitempty"`
 	Held     int           `json:"held,omitempty"` // transactions held open
+	// MeanWait is how long requests have waited on average, of a pooler that knows no more; MeanWaitKnown that it does.
+	MeanWait      time.Duration `json:"mean_wait_ns,omitempty"`
+	MeanWaitKnown bool          `json:"mean_wait_known,omitempty"`
 }
 
 // State is what a verdict says.
@@ -112,6 +115,7 @@ type Failure struct {
 // Second is a second of a phase.
 type Second struct {
 	Lanes       []LaneSecond `json:"lanes"`
+	Waiting     int          `json:"waiting"` // in the pooler, of all lanes, at its end
 	Open        int          `json:"open"`
 	Busy        int          `json:"busy"`
 	Opening     int          `json:"opening"`
@@ -145,6 +149,19 @@ type Doors struct {
 	Parallel int           `json:"parallel"`
 	Logins   Quantiles     `json:"logins"`
 	Failures []Failure     `json:"failures,omitempty"`
+}
+
+// state is the worst of a phase's verdicts.
+func (p *Phase) state() State {
+	worst := Shown
+	for _, state := range []State{Passed, Failed, Invalid} {
+		for _, v := range p.Verdicts {
+			if v.State == state {
+				worst = state
+			}
+		}
+	}
+	return worst
 }
 
 // Phase finds a phase of a side by its name.

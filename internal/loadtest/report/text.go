@@ -18,8 +18,8 @@ func Milliseconds(d time.Duration) string { return figure(d) + " ms" }
 func figure(d time.Duration) string {
 	ms := float64(d) / float64(time.Millisecond)
 	switch {
-	case d == 0:
-		return "0"
+	case ms < 0.01:
+		return "<0.01"
 	case ms < 10:
 		return strconv.FormatFloat(ms, 'f', 2, 64)
 	case ms < 100:
@@ -45,6 +45,9 @@ func Text(r *Report) string {
 			phaseText(&b, &s.Phases[j])
 		}
 	}
+	if len(r.Sides) > 1 {
+		besideText(&b, r)
+	}
 	b.WriteString("\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, s := range r.Settings {
@@ -59,15 +62,20 @@ func phaseText(b *strings.Builder, p *Phase) {
 	if d := p.Doors; d != nil {
 		fmt.Fprintf(b, "  %d logins, %d at a time: %.0f a second, each p50 / p99 / p99.9 %s ms\n", d.Inside, d.Parallel,
 			float64(d.Inside)/max(d.Length.Seconds(), 0.001), triple(&d.Logins))
-		failuresText(b, "logins", d.Failures)
+		for _, f := range d.Failures {
+			fmt.Fprintf(b, "  %s\n", failureText("logins", f))
+		}
 	}
 	if len(p.Lanes) > 0 {
 		lanesText(b, p)
 		fmt.Fprintf(b, "  generator late by p50 / p99 / p99.9 %s ms; CPU in cores: %s\n", triple(&p.Lateness),
 			usageText(p.Usage))
 	}
-	for _, l := range p.Lanes {
-		failuresText(b, l.Name, l.Failures)
+	if mean := meanWait(p); mean != "" {
+		fmt.Fprintf(b, "  %s\n", mean)
+	}
+	for _, text := range errorLines(p) {
+		fmt.Fprintf(b, "  %s\n", text)
 	}
 	for _, v := range p.Verdicts {
 		fmt.Fprintf(b, "  %-9s  %s\n", v.State, v.Text)
@@ -86,10 +94,35 @@ func lanesText(b *strings.Builder, p *Phase) {
 	_ = w.Flush()
 }
 
-func failuresText(b *strings.Builder, what string, all []Failure) {
-	for _, f := range all {
-		fmt.Fprintf(b, "  errors, %s: %d × %s %s\n", what, f.Count, f.SQLState, f.Example)
+// errorLines are the errors of a phase, one kind a line.
+func errorLines(p *Phase) []string {
+	var lines []string
+	for _, l := range p.Lanes {
+		for _, f := range l.Failures {
+			lines = append(lines, failureText(l.Name, f))
+		}
+		if l.Unfinished > 0 {
+			lines = append(lines, fmt.Sprintf("errors, %s: %d × without an answer when the phase was over", l.Name,
+				l.Unfinished))
+		}
+		if l.Unsent > 0 {
+			lines = append(lines, fmt.Sprintf("errors, %s: %d × never sent, because all clients of the lane were waiting",
+				l.Name, l.Unsent))
+		}
 	}
+	return lines
+}
+
+func failureText(what string, f Failure) string {
+	return strings.TrimSpace(fmt.Sprintf("errors, %s: %d × %s %s", what, f.Count, f.SQLState, f.Example))
+}
+
+// meanWait is what a pooler without a histogram says about waiting.
+func meanWait(p *Phase) string {
+	if !p.MeanWaitKnown {
+		return ""
+	}
+	return "its SHOW STATS has no distribution; by it requests have waited for " + Milliseconds(p.MeanWait) + " on average"
 }
 
 func usageText(all []Usage) string {
