@@ -29,7 +29,7 @@ build: ## Build bin/usher
 test: ## Install what the tests need and run them all, on a real PostgreSQL
 	@scripts/ensure postgres client node $(if $(RACE),race)
 	@$(MAKE) --no-print-directory build
-	USHER_CHAOS_SECONDS=$${USHER_CHAOS_SECONDS:-60} go test $(RACE) -tags integration -timeout 20m $(ARGS) $(PKG)
+	USHER_CHAOS_SECONDS=$${USHER_CHAOS_SECONDS:-60} USHER_FAIRNESS_SECONDS=$${USHER_FAIRNESS_SECONDS:-60} go test $(RACE) -tags integration -timeout 20m $(ARGS) $(PKG)
 
 check: ## The quick one, under a minute: format, vet, staticcheck, tests without PostgreSQL
 	@scripts/ensure $(if $(RACE),race)

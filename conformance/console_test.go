@@ -46,6 +46,7 @@ func TestConsoleShowsByPsql(t *testing.T) {
 			{"SHOW PEERS", ``},
 			{"SHOW LANES", ``},
 			{"SHOW PINS", ``},
+			{"SHOW EMERGENCIES", ``},
 		} {
 			output := console.succeed(t, program{name: "psql", arguments: []string{"-XAt", "-c", show.command}})
 			if !regexp.MustCompile(show.expected).MatchString(output) {

@@ -91,6 +91,7 @@ func startUsherOn(t testing.TB, server *privatepg.Server, database, config strin
 	address := "postgres://" + privatepg.Superuser + "@" + server.Address()
 	return pgtest.StartUsher(t, strings.NewReplacer(
 		"{{url}}", address+"/"+database+"?sslmode=disable", "{{server}}", address+"?sslmode=disable",
+		"{{address}}", server.Address(),
 	).Replace(config))
 }
 

@@ -94,7 +94,8 @@ func (p *Pool[R]) judge(w *Waiter[R], wait, now time.Duration) (Reason, bool) {
 // it and itself have been served. Two guesses are made of how long that takes: each holds a resource for the average
 // time on all that ordinary requests may have, and they are served as fast as others have been in the last second or
 // two. The shorter one counts: a few that were held for long, or a stall just now, must not make anybody despair.
-// Ageing is left out.
+// Ageing is left out; but a lane that has had waiters for so long that its own pace is known is not expected to go
+// faster than that: higher lanes may leave it little.
 func (p *Pool[R]) expectedWait(lane Lane, now time.Duration) time.Duration {
 	ahead := 1
 	for l := Lane(0); l <= lane; l++ {
@@ -104,10 +105,26 @@ func (p *Pool[R]) expectedWait(lane Lane, now time.Duration) time.Duration {
 	if rate := p.pace.perSecond(now); rate > 0 {
 		wait = min(wait, time.Duration(float64(ahead)/rate*float64(time.Second)))
 	}
+	wait = max(wait, p.waitByLane(lane, now))
 	if slo := p.config.SLO[lane]; wait > slo && p.reserveFree() > 0 {
 		return slo
 	}
 	return wait
+}
+
+// waitByLane is how long the next one to queue in a lane will wait if the lane goes on at its own pace. 0: that is not
+// known, for nobody has waited in it for long. If nobody of the lane was served lately, no more is known than that the
+// first of it still waits.
+func (p *Pool[R]) waitByLane(lane Lane, now time.Duration) time.Duration {
+	first := p.queue.lanes[lane].first
+	if first == nil || now-first.queued < paceWindow {
+		return 0
+	}
+	rate := p.paces[lane].perSecond(now)
+	if rate == 0 {
+		return now - first.queued
+	}
+	return time.Duration(float64(p.queue.waiting[lane]+1) / rate * float64(time.Second))
 }
 
 // wakeFor makes Tick due when something may have to be done for w, which has just been queued.
@@ -156,6 +173,7 @@ func (p *Pool[R]) take(r *Resource[R], w *Waiter[R], now time.Duration, emergenc
 // hand gives r, wherever it is, to a queued waiter.
 func (p *Pool[R]) hand(r *Resource[R], w *Waiter[R], now time.Duration, emergency bool) Grant[R] {
 	p.queue.remove(w, granted)
+	p.paces[w.lane].count(now)
 	p.take(r, w, now, emergency)
 	p.move(r, handed)
 	p.seqs++

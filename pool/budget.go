@@ -6,8 +6,10 @@ import (
 )
 
 // Budget is how many resources all pools of one server may have open together. Each pool's Min is guaranteed:
-// nobody else gets it, even before the pool opens it. Beyond that first come is first served; and when it is
-// all given away, a pool whose waiters need one makes the others close what they have idle above their Min.
+// nobody else gets it, even before the pool opens it. Beyond that first come is first served. When it is all given
+// away, a pool whose waiters need one makes the others close what they have idle above their Min; and if nothing is
+// idle, those that have more than it close one as it is released, until no two pools whose waiters need more differ
+// by more than one.
 //
 // The pools do not know each other. A wish that cannot be met rings the bells of those who could yield, and
 // what comes free rings those of the wishers; a rung bell makes the pool's [Pool.Due] be now.
@@ -30,6 +32,7 @@ type share struct {
 	guaranteed int
 	wish       int  // what waiters need beyond max(used, guaranteed)
 	refused    bool // the last claim was cut short
+	leaving    int  // of used: those that are being closed for others
 	left       bool // the pool is closed
 
 	bell atomic.Bool // the pool should look again
@@ -145,9 +148,59 @@ func (s *share) mayClaim(urgent bool) bool {
 	case s.used < s.guaranteed:
 		return true
 	case urgent:
-		return b.held < b.max
+		return b.held < b.max && !s.outranked()
 	}
 	return b.held+b.wished < b.max
+}
+
+// outranked is whether another pool that has less has waiters that need more: it comes first.
+func (s *share) outranked() bool {
+	for _, o := range s.budget.shares {
+		if o != s && o.wish > 0 && max(o.used, o.guaranteed) < s.used {
+			return true
+		}
+	}
+	return false
+}
+
+// cede reports whether the pool should close a resource that is released, though its waiters could use it, because
+// another pool's waiters need it more. If so it is noted; [share.ceded] ends that.
+func (s *share) cede() bool {
+	if s == nil || !s.budget.hungry.Load() {
+		return false
+	}
+	b := s.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	mine := s.used - s.leaving
+	for _, o := range b.shares {
+		if o != s && o.wish > 0 && mine > s.guaranteed && max(o.used, o.guaranteed)+1 < mine {
+			s.leaving++
+			return true
+		}
+	}
+	return false
+}
+
+// ceded frees one that cede asked for.
+func (s *share) ceded() {
+	s.budget.mu.Lock()
+	s.leaving--
+	s.budget.mu.Unlock()
+	s.free(1)
+}
+
+// resign ends the wish for more: the pool cannot open what it is given.
+func (s *share) resign() {
+	if s == nil {
+		return
+	}
+	b := s.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := b.shortage()
+	s.set(s.used, s.guaranteed, 0)
+	b.ring(s, before, true)
 }
 
 // free gives back what was claimed.

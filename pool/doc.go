@@ -59,8 +59,9 @@
 // closes all that is older.
 //
 // A [Budget] bounds what several pools have open together. Each pool's Min is guaranteed. When the rest is
-// given away, waiters of one pool make the others close what they have idle above their Min. So Min must
-// include what of the reserve a pool must never lose.
+// given away, waiters of one pool make the others close what they have idle above their Min; and of what is busy
+// there, as it is released, so many that all pools whose waiters need more have the same. So Min must include
+// what of the reserve a pool must never lose.
 //
 // A failed open is repeated after a pause that doubles, one open at a time until one succeeds. If nothing is
 // open at all, requests wait for Config.Grace and are then refused with [ErrDown], at once if they come
@@ -71,7 +72,7 @@
 //   - [ErrQueueFull]: as many wait in the lane as Config.QueueLimit says
 //   - [ErrQueueTimeout]: the waiter's Deadline, or Config.QueueTimeout, has come
 //   - [ErrHopeless]: the expected wait is longer than that, both by how long resources are held and by how many
-//     came free lately; only with Config.RefuseHopeless
+//     came free lately, or by the pace of a lane that others leave little; only with Config.RefuseHopeless
 //   - [ErrShed]: [Pool.Shed] names the lane
 //   - [ErrDown]: nothing can be opened
 //   - [ErrClosed]: [Pool.Close]

@@ -144,6 +144,7 @@ func (p *Pool[R]) OpenFailed(now time.Duration) {
 	now = p.advance(now)
 	p.endOpen("failed")
 	p.share.free(1)
+	p.share.resign()
 	p.tally.openFailures++
 	if p.failures == 0 || now >= p.retryAt { // several in flight that fail together are one failure
 		p.failures++

@@ -2,7 +2,10 @@ package pool
 
 import "time"
 
-// pace is how many resources have come free lately: in the second under way, and in the one before.
+// paceWindow is how long a lane must have had waiters for its pace to say what it can do.
+const paceWindow = time.Second
+
+// pace is how often something has happened lately: in the second under way, and in the one before.
 type pace struct {
 	second       int64
 	this, before float64
@@ -25,7 +28,7 @@ func (c *pace) count(now time.Duration) {
 	c.this++
 }
 
-// perSecond weighs the second before by what of it lies within the last one. 0: nothing came free.
+// perSecond weighs the second before by what of it lies within the last one. 0: nothing happened.
 func (c *pace) perSecond(now time.Duration) float64 {
 	c.advance(now)
 	return c.this + c.before*(1-float64(now%time.Second)/float64(time.Second))

@@ -55,8 +55,9 @@ type Pool[R any] struct {
 	since    time.Duration
 
 	tally   tally
-	service float64 // moving average of how long a resource is held, in ns
-	pace    pace
+	service float64     // moving average of how long a resource is held, in ns
+	pace    pace        // of releases
+	paces   [Lanes]pace // of grants to those who had to wait
 
 	due      atomic.Int64 // when Tick must be called; written under mu
 	closings atomic.Int64 // count[closing]

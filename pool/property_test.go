@@ -140,7 +140,7 @@ func (s *subject) closed(r *pool.Resource[int]) {
 	case pool.CloseReconnect:
 		ok = r.Epoch() < s.Epoch()
 	case pool.CloseBudget:
-		ok = s.w.budget != nil && s.twin.open() > s.cfg.Min && len(s.twin.waiting) == 0
+		ok = s.w.budget != nil && s.twin.open() > s.cfg.Min
 	case pool.CloseHold:
 		ok = s.twin.state == "emptying"
 	}

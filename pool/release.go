@@ -40,6 +40,11 @@ func (p *Pool[R]) put(r *Resource[R], now time.Duration) (Grant[R], bool) {
 		return Grant[R]{}, false
 	}
 	r.idled = now
+	if p.queue.total > 0 && p.open() > p.config.Min && p.share.cede() {
+		r.ceded = true
+		p.retire(r, CloseBudget)
+		return Grant[R]{}, false
+	}
 	if w, emergency := p.choose(p.taken()-1, now); w != nil {
 		g := p.hand(r, w, now, emergency)
 		p.wakeForEmergency(now) // how long resources are held has changed
@@ -140,7 +145,11 @@ func (p *Pool[R]) nextClose() *Resource[R] {
 // forget is the end of r in the pool and in the budget.
 func (p *Pool[R]) forget(r *Resource[R]) {
 	p.move(r, gone)
-	if r.charged {
+	switch {
+	case r.ceded:
+		r.ceded, r.charged = false, false
+		p.share.ceded()
+	case r.charged:
 		r.charged = false
 		p.share.free(1)
 	}

@@ -22,6 +22,7 @@ type Resource[R any] struct {
 	expires time.Duration
 	worn    bool // past its lifetime, waits for its replacement
 	charged bool // counted by the budget
+	ceded   bool // closed for another pool
 	opened  time.Duration
 	idled   time.Duration // when it last became idle
 	taken   time.Duration // when it was last granted

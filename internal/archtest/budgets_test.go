@@ -20,6 +20,7 @@ const (
 var exceptions = map[string]string{
 	"internal/config/":  "mostly rows, one for each option",
 	"internal/relay/":   "client and server connections are one machine: every move touches both",
+	"pool/":             "one state machine under one mutex",
 	"internal/session/": "a reader of SQL and the settings it finds; neither is of use without the other",
 }
 

@@ -72,6 +72,7 @@ var table = []row{
 
 	// One status, and its renderings, which see nothing else of usher.
 	{"internal/status", nothing, []string{"pool"}, nil},
+	{"internal/emergency", nothing, []string{"pool", "internal/status"}, nil},
 	{"internal/console", world, []string{"internal/status", "internal/wire", "internal/pgerr"}, nil},
 	{"internal/metrics", world, []string{"internal/status"}, []string{prometheusModule}},
 	{"internal/web", world, []string{"internal/status"}, nil},

@@ -24,6 +24,7 @@ type Config struct {
 	Listen                  []Address
 	UnixSocketMode          fs.FileMode
 	HTTP                    string
+	HTTPAdminToken          Secret
 	Loops                   int
 	IOUring                 Permission
 	Auth                    Auth

@@ -90,6 +90,7 @@ type PoolOptions struct {
 	Mode               Mode
 	Size               Size
 	Lanes              Lanes
+	Emergency          Emergency
 	PreparedStatements int
 	ResetQuery         string
 	WarmUp             []string
@@ -179,6 +180,7 @@ func defaultPoolOptions() PoolOptions {
 		Lanes: Lanes{
 			AcquireSLO: 10 * time.Millisecond, MaxWaiting: 100_000, Ageing: 5 * time.Second, Hopeless: HopelessRefuse,
 		},
+		Emergency:          defaultEmergency(),
 		PreparedStatements: 200,
 		ResetQuery:         "DISCARD ALL",
 		TLS:                ServerTLS{SSLMode: SSLPrefer, Negotiation: NegotiatePostgres},

@@ -40,9 +40,14 @@ func listenRows() []row[Config] {
 		}, func(c *Config) value { return fileMode{&c.UnixSocketMode} }},
 		{Option{
 			Path: "http",
-			Doc: "Where /metrics, /healthz, /readyz and /api/v1/status are served. Empty is nowhere. There is no " +
-				"authentication: do not open it to the world.",
+			Doc: "Where /metrics, /healthz, /readyz and /api/v1/… are served. Empty is nowhere. Looking needs no " +
+				"authentication: do not open it to the world. Acting needs http_admin_token.",
 		}, func(c *Config) value { return text{&c.HTTP, "host:port", checkHTTP} }},
+		{Option{
+			Path: "http_admin_token", Reloadable: true,
+			Doc: "What whoever orders something over http must send, as Authorization: Bearer <token>; at least 16 bytes. " +
+				"Without it nobody can, and http only shows.",
+		}, func(c *Config) value { return secret{&c.HTTPAdminToken} }},
 		{Option{
 			Path: "loops", Unit: "event loops",
 			Doc: "Event loops that carry the traffic, each on a thread of its own. One is enough for most machines " +

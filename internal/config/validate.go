@@ -58,6 +58,9 @@ func (d *decoder) validate() {
 	d.validateBudgets()
 }
 
+// minToken is 128 bits, if every byte is a random one.
+const minToken = 16
+
 func (d *decoder) validateListen() {
 	c := d.config
 	if len(c.Listen) == 0 {
@@ -66,6 +69,9 @@ func (d *decoder) validateListen() {
 	http := Address{Network: "tcp", Address: c.HTTP}
 	if slices.Contains(c.Listen, http) && !strings.HasSuffix(c.HTTP, ":0") {
 		d.conflict("http", "is also an address of listen", "a port of its own")
+	}
+	if n := len(c.HTTPAdminToken); n > 0 && n < minToken {
+		d.conflict("http_admin_token", "is short enough to be guessed", fmt.Sprintf("at least %d bytes", minToken))
 	}
 }
 

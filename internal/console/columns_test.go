@@ -96,6 +96,10 @@ var usherColumns = map[string]struct{ types, names string }{
 		shed statements statement_p50_ms statement_p90_ms statement_p99_ms statement_p999_ms statement_max_ms`,
 	},
 	"SHOW PINS": {"sssN", "database user reason pins"},
+	"SHOW EMERGENCIES": {
+		"sssssiiTTssTss",
+		"database user kind measure lane target in_force since until by reason ended ended_by end_reason",
+	},
 }
 
 var typeOfLetter = map[rune]wire.Column{
@@ -167,7 +171,9 @@ func TestTheCommandsArePgBouncersWithItsPermissions(t *testing.T) {
 			t.Errorf("%s has no usage", c.name)
 		}
 	}
-	want := map[string]Permission{"SHOW LANES": Stats, "SHOW PINS": Stats} // ours
+	want := map[string]Permission{ // ours
+		"SHOW LANES": Stats, "SHOW PINS": Stats, "SHOW EMERGENCIES": Stats, "EMERGENCY": Admin,
+	}
 	for name, permission := range pgbouncerCommands {
 		want[name] = permission
 	}

@@ -51,6 +51,7 @@ const (
 	clientID
 	shutdownMode
 	setting
+	emergencyClauses
 )
 
 // poolAction adapts an action on a pool.
@@ -100,6 +101,7 @@ var commands = []command{
 	{name: "SHOW STATS_AVERAGES", permission: Stats, sections: status.SectionStats, result: makeStatsAveragesTable()},
 	{name: "SHOW TOTALS", permission: Stats, sections: status.SectionStats, result: totalsTable},
 	{name: "SHOW LANES", permission: Stats, sections: status.SectionPools, result: laneTable},
+	{name: "SHOW EMERGENCIES", permission: Stats, sections: status.SectionEmergencies, result: emergencyTable},
 	{name: "SHOW PINS", permission: Stats, sections: status.SectionPools, result: pinTable},
 
 	{
@@ -129,6 +131,11 @@ var commands = []command{
 	{
 		name: "KILL", permission: Admin, argument: optionalPool, usage: "KILL [<db>]",
 		act: poolAction(status.Controller.Kill),
+	},
+	{
+		name: emergencyVerb, permission: Admin, argument: emergencyClauses,
+		usage: "EMERGENCY ON [<db>] [FOR <duration>] [LANE <lane>] [REASON '<text>']\n\tEMERGENCY OFF [<db>]",
+		act:   orderEmergency,
 	},
 	{
 		name: "KILL_CLIENT", permission: Admin, argument: clientID, usage: "KILL_CLIENT <client_id>",
@@ -238,6 +245,9 @@ func (c *command) checkArgument(s statement) error {
 		return err
 	case shutdownMode:
 		_, err := parseShutdownMode(s)
+		return err
+	case emergencyClauses:
+		_, _, err := parseEmergency(s)
 		return err
 	case setting:
 	}

@@ -86,6 +86,12 @@ func (f *fakeController) Reconnect(_ context.Context, pool string) error {
 func (f *fakeController) WaitClose(ctx context.Context, pool string) error {
 	return f.wait(ctx, "wait close %q", pool)
 }
+func (f *fakeController) BeginEmergency(_ context.Context, o status.EmergencyOrder) error {
+	return f.call("emergency %q for %q down to %q by %q because %q", o.Pool, o.For, o.Lane, o.By, o.Reason)
+}
+func (f *fakeController) EndEmergency(_ context.Context, pool, by string) error {
+	return f.call("end emergency %q by %q", pool, by)
+}
 func (f *fakeController) Suspend(ctx context.Context) error { return f.wait(ctx, "suspend") }
 func (f *fakeController) Reload(context.Context) error      { return f.call("reload") }
 func (f *fakeController) Set(_ context.Context, key, value string) error {

@@ -22,14 +22,16 @@ type statement struct {
 	verb        string // upper case
 	argument    string // as written, quotes removed
 	hasArgument bool
-	value       string // of SET
-	text        string // as it stood in the query
+	value       string  // of SET
+	more        []token // of EMERGENCY: all behind the verb
+	by          string  // who says it; for act
+	text        string  // as it stood in the query
 }
 
 // parse splits a query into its commands.
 //
 //	query     = [statement] {";" [statement]}
-//	statement = word [word] | "SET" word ("=" | "TO") (word | string)
+//	statement = word [word] | "SET" word ("=" | "TO") (word | string) | "EMERGENCY" (see emergency.go)
 //
 // A word is quoted as an SQL identifier or made of letters, digits and any of _ $ . * + -; case is kept, because the
 // names of databases have one.
@@ -74,6 +76,8 @@ func makeStatement(tokens []token, text string) (statement, error) {
 			return s, invalidCommand(text)
 		}
 		s.argument, s.hasArgument, s.value = tokens[1].text, true, tokens[3].text
+	case s.verb == emergencyVerb:
+		s.more = tokens[1:]
 	case len(tokens) == 1:
 	case len(tokens) == 2 && tokens[1].kind == word:
 		s.argument, s.hasArgument = tokens[1].text, true
@@ -107,8 +111,8 @@ func (t token) isAssignment() bool {
 	return t.kind == equals || t.kind == word && !t.quoted && strings.EqualFold(t.text, "to")
 }
 
-// maxTokens is the longest statement, SET key = value, and one more to notice that there is too much.
-const maxTokens = 5
+// maxTokens is the longest statement, EMERGENCY with all its clauses, and one more to notice that there is too much.
+const maxTokens = 10
 
 type scanner struct{ rest string }
 

@@ -76,7 +76,7 @@ func checkParse(t *testing.T, tests map[string][]statement) {
 			t.Errorf("parse(%q): %v", query, err)
 			continue
 		}
-		equal := cmp.Diff(want, got, cmp.AllowUnexported(statement{}), cmpopts.IgnoreFields(statement{}, "text"))
+		equal := cmp.Diff(want, got, cmp.AllowUnexported(statement{}, token{}), cmpopts.IgnoreFields(statement{}, "text"))
 		if equal != "" {
 			t.Errorf("parse(%q) (-want +got):\n%s", query, equal)
 		}
@@ -161,17 +161,33 @@ func TestFindKnowsOnlyCommands(t *testing.T) {
 	}
 }
 
+func quote(s, q string) string { return q + strings.ReplaceAll(s, q, q+q) + q }
+
+// written is a token as a query has it.
+func written(t token) string {
+	switch {
+	case t.kind == equals:
+		return "="
+	case t.kind == text:
+		return quote(t.text, "'")
+	case t.quoted:
+		return quote(t.text, `"`)
+	}
+	return t.text
+}
+
 // FuzzParse checks that hostile text never panics, that what is accepted stays within the limits, and that it means the
 // same when it is written down again.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"show pools", "pause \"a b\"", "set a = 'b''c'; reload", "/* x */ -- y", "set \"\" = \"",
 		"kill_client 18446744073709551616",
-		"show /*/**/*/ pools;;", "pause a--b\n; x", "\x00", "set k to 'v' ; shutdown wait_for_clients",
+		"show /*/**/*/ pools;;",
+		"emergency on \"for\" for 5m lane low reason 'a''b'", "emergency off =",
+		"pause a--b\n; x", "\x00", "set k to 'v' ; shutdown wait_for_clients",
 	} {
 		f.Add(seed)
 	}
-	quote := func(s, q string) string { return q + strings.ReplaceAll(s, q, q+q) + q }
 	f.Fuzz(func(t *testing.T, query string) {
 		statements, err := parse(query)
 		if err != nil {
@@ -192,6 +208,9 @@ func FuzzParse(f *testing.F) {
 			if s.verb == "SET" {
 				again.WriteString(" = " + quote(s.value, "'"))
 			}
+			for _, more := range s.more {
+				again.WriteString(" " + written(more))
+			}
 			again.WriteString("; ")
 			if c, err := find(s); err == nil {
 				_ = c.checkArgument(s)
@@ -205,7 +224,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("parse(%q) of the rewritten %q: %v", again.String(), query, err)
 		}
-		equal := cmp.Diff(statements, back, cmp.AllowUnexported(statement{}), cmpopts.IgnoreFields(statement{}, "text"))
+		equal := cmp.Diff(statements, back, cmp.AllowUnexported(statement{}, token{}),
+			cmpopts.IgnoreFields(statement{}, "text"))
 		if equal != "" {
 			t.Fatalf("%q changed when rewritten (-before +after):\n%s", query, equal)
 		}

@@ -36,6 +36,15 @@ type Session struct {
 	// It may be nil.
 	Canceled <-chan struct{}
 	Log      *slog.Logger // nil: no log
+	Remote   net.Addr     // nil: not known
+}
+
+// who is at the console, for the record of what was ordered.
+func (s *Session) who() string {
+	if s.Remote == nil {
+		return "console " + clean(s.User)
+	}
+	return "console " + clean(s.User) + " " + s.Remote.String()
 }
 
 // Parameters are what a client of the console is told in ParameterStatus when it is welcomed; PgBouncer's.
@@ -262,6 +271,7 @@ func (c *connection) show(ctx context.Context, cmd *command) error {
 func (c *connection) act(ctx context.Context, cmd *command, s statement) error {
 	c.session.Log.LogAttrs(ctx, slog.LevelInfo, "console command", // without the value of SET: it may be a secret
 		slog.String("user", c.session.User), slog.String("command", cmd.name), slog.String("argument", s.argument))
+	s.by = c.session.who()
 	if !cmd.waits {
 		return cmd.act(ctx, c.ctl, s)
 	}

@@ -57,6 +57,9 @@ var processRows = []row{
 	{name: "usher_metrics_omitted", kind: gauge,
 		help:    "Pools and databases that are not in these metrics because there are too many.",
 		collect: func(v *view, e emitter) { e.value(float64(v.omitted)) }},
+	{name: "usher_emergencies", kind: gauge, labels: []string{"kind"},
+		help:    "Emergency measures in force, by who began them: an operator, or usher itself.",
+		collect: collectEmergencies},
 	{name: "usher_budget_limit_connections", kind: gauge, labels: ofServer,
 		help:    "Connections all pools together may have open on a database server, 0 for no limit.",
 		collect: perBudget(func(b *status.Budget) int { return b.Limit })},
@@ -109,9 +112,15 @@ var poolRows = []row{
 		collect: perPool(func(p *status.Pool, e emitter, l ...string) { e.counts(p.Closed, l...) })},
 	{name: "usher_pool_pins_total", kind: counter, labels: ofPoolReason, help: "Clients pinned, by reason.",
 		collect: perPool(func(p *status.Pool, e emitter, l ...string) { e.counts(p.Pins, l...) })},
+	{name: "usher_pool_idle_transactions_ended_total", kind: counter, labels: ofPool,
+		help:    "Clients idle in a transaction that were ended for a critical request.",
+		collect: poolCount(func(p *status.Pool) uint64 { return p.IdleEnded })},
 	{name: "usher_pool_requests_refused_total", kind: counter, labels: ofPoolReason,
 		help:    "Requests refused instead of being given a server connection, by reason.",
 		collect: perPool(func(p *status.Pool, e emitter, l ...string) { e.counts(p.Refused, l...) })},
+	{name: "usher_pool_lanes_exceeded_total", kind: counter, labels: []string{"database", "user", "outcome"},
+		help:    "Requests for a lane beyond their client's grant, by what became of them.",
+		collect: perPool(func(p *status.Pool, e emitter, l ...string) { e.counts(p.Exceeded, l...) })},
 	{name: "usher_pool_service_seconds", kind: histogram, labels: ofPool,
 		help:    "From the grant of a server connection to its release.",
 		collect: perPool(func(p *status.Pool, e emitter, l ...string) { e.distribution(&p.Service, l...) })},
@@ -133,6 +142,9 @@ var laneRows = []row{
 	{name: "usher_pool_requests_cancelled_total", kind: counter, labels: ofPoolLane,
 		help:    "Requests withdrawn while they waited.",
 		collect: perLane(func(lane *status.Lane, e emitter, l ...string) { e.value(float64(lane.Cancelled), l...) })},
+	{name: "usher_pool_lane_shed", kind: gauge, labels: ofPoolLane,
+		help:    "1 while requests of the lane are refused by emergency measures, else 0.",
+		collect: perLane(func(lane *status.Lane, e emitter, l ...string) { e.value(number(lane.Shedding), l...) })},
 	{name: "usher_pool_requests_shed_total", kind: counter, labels: ofPoolLane,
 		help:    "Requests refused because their lane was being shed.",
 		collect: perLane(func(lane *status.Lane, e emitter, l ...string) { e.value(float64(lane.Shed), l...) })},
@@ -282,6 +294,18 @@ func login(collect func(*status.Logins, emitter)) func(*view, emitter) {
 func collectState(v *view, e emitter) {
 	for _, state := range []status.State{status.Active, status.Paused, status.Suspended, status.ShuttingDown} {
 		e.value(number(v.State == state), string(state))
+	}
+}
+
+func collectEmergencies(v *view, e emitter) {
+	counts := map[status.EmergencyKind]int{status.EmergencyByOperator: 0, status.EmergencyByItself: 0}
+	for i := range v.Emergencies {
+		if v.Emergencies[i].InForce() {
+			counts[v.Emergencies[i].Kind]++
+		}
+	}
+	for kind, n := range counts {
+		e.value(float64(n), string(kind))
 	}
 }
 

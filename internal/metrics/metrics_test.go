@@ -196,7 +196,7 @@ func sampleSnapshot() *status.Snapshot {
 		statements.Record(3 * d)
 	}
 	lane := status.Lane{
-		Name: "critical", Waiting: 41, Requests: 42, Cancelled: 43, Emergencies: 44, Shed: 45,
+		Name: "critical", Waiting: 41, Requests: 42, Cancelled: 43, Emergencies: 44, Shed: 45, Shedding: true,
 		Acquisition: status.DistributionOf(&acquisitions), Statement: status.DistributionOf(&statements),
 	}
 	return &status.Snapshot{
@@ -208,12 +208,13 @@ func sampleSnapshot() *status.Snapshot {
 				Active: 11, ActiveCancel: 12, BeingCanceled: 13, Idle: 14, Used: 15, Tested: 16, Login: 17,
 			},
 			MaxWait: 1500 * time.Millisecond, Min: 20, Max: 21, Target: 22, Reserve: 23, ReserveUsed: 24, Budget: 25,
-			Limit: 20, Busy: 15,
+			Limit: 20, Busy: 15, IdleEnded: 96,
 			Opened: 26, OpenFailed: 27, Closed: []status.Count{{Reason: "idle", Count: 28}, {Reason: "age", Count: 29}},
 			Pinned: 30, Pins: []status.Count{{Reason: "LISTEN", Count: 31}},
 			Refused: []status.Count{{Reason: "queue full", Count: 32}}, Failing: true,
-			Lanes:   []status.Lane{lane, {Name: "low"}},
-			Service: status.DistributionOf(&services),
+			Exceeded: []status.Count{{Reason: "lowered", Count: 33}, {Reason: "refused", Count: 34}},
+			Lanes:    []status.Lane{lane, {Name: "low"}},
+			Service:  status.DistributionOf(&services),
 		}},
 		Budgets:   []status.Budget{{Server: "10.0.0.9:5432", Limit: 60, Used: 50}},
 		Databases: []status.Database{{Name: "shop", CurrentClients: 51, MaxClients: 52, Paused: true}},
@@ -226,6 +227,9 @@ func sampleSnapshot() *status.Snapshot {
 		}},
 		Memory:    []status.Memory{{Name: "chunks", Size: 4096, Used: 1, Free: 1, Total: 8192}},
 		Listeners: []status.Listener{{Address: "127.0.0.1", Port: 6432}},
+		Emergencies: []status.Emergency{
+			{Kind: status.EmergencyByOperator}, {Kind: status.EmergencyByOperator, Ended: at},
+		},
 		Logins: &status.Logins{
 			InProgress: 91, Accepted: 92, Succeeded: 93, Cancels: 94,
 			Refused: []status.Count{{Reason: "wrong password", Count: 95}},

@@ -51,6 +51,7 @@ var (
 	QueryTimeout       = row("57014", SeverityFatal, slog.LevelWarn, "query timeout", "")
 	TransactionTimeout = row("57014", SeverityFatal, slog.LevelWarn, "transaction timeout", "")
 	IdleInTransaction  = row("25P03", SeverityFatal, slog.LevelWarn, "idle transaction timeout", "")
+	EndedForCritical   = row("25P03", SeverityFatal, slog.LevelWarn, "terminating connection that was idle in a transaction while a critical request waited", "Keep transactions short; usher's option is emergency.end_idle_in_transaction.")
 	ClientIdle         = row("57P05", SeverityFatal, slog.LevelInfo, "client idle timeout", "")
 	Killed             = row("57P01", SeverityFatal, slog.LevelInfo, "terminating connection due to administrator command", "")
 	TooLarge           = row("08P01", SeverityFatal, slog.LevelWarn, "message of %s bytes is larger than the limit", "The limit is limits.max_message_size in usher's config.")

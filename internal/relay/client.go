@@ -18,7 +18,7 @@ type client struct {
 	conn
 	place  clientPlace
 	lane   engine.Lane // of its requests, unless one asks for another
-	asked  engine.Lane // of the request under way
+	chosen engine.Lane // of the request under way, or the last one
 	grant  lanes.Grant
 	refuse refusal
 

@@ -31,7 +31,7 @@ func (t *counters) ended(s *server) {
 	now := s.loop.now
 	t.Queries++
 	t.InQuery += now - s.began
-	t.took(s.client.lane, now-s.asked)
+	t.took(s.client.chosen, now-s.asked)
 	if s.status == idleStatus {
 		t.Transactions++
 		t.InTransact += now - s.entered
@@ -76,6 +76,7 @@ func (t *counters) addTo(v *PoolView) {
 	c.Logins += t.Logins
 	c.LanesLowered += t.LanesLowered
 	c.LanesRefused += t.LanesRefused
+	c.IdleEnded += t.IdleEnded
 	for reason, n := range t.pinned {
 		v.Pins[reason.String()] += n
 	}

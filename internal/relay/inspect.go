@@ -211,6 +211,7 @@ type Counters struct {
 	Logins       uint64
 	LanesLowered uint64 // requests that asked for a lane above their client's grant, and got a lower one
 	LanesRefused uint64 // or were refused
+	IdleEnded    uint64 // clients ended for a critical request
 }
 
 func describeTLS(state tls.ConnectionState) string {

@@ -10,7 +10,7 @@ import (
 // waits, or its request is refused.
 func (c *client) acquire(lane engine.Lane) bool {
 	l := c.loop
-	c.since, c.asked = l.now, lane
+	c.since, c.chosen = l.now, lane
 	c.waiter.Deadline = c.deadline()
 	out := c.pool.engine.Acquire(&c.waiter, lane, l.now, l.now)
 	c.pool.open(l, out.Open)
@@ -21,6 +21,9 @@ func (c *client) acquire(lane engine.Lane) bool {
 	case out.Queued:
 		c.become(clientWaiting)
 		c.pool.wake(l)
+		if lane == engine.Critical {
+			c.pool.attend()
+		}
 		return false
 	}
 	return c.granted(out.Resource)

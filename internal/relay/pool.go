@@ -47,8 +47,9 @@ type Rules struct {
 	Engine         engine.Config
 	Timeouts       Timeouts
 	ConnectTimeout time.Duration
-	Statements     int    // prepared statements kept on a server connection; 0: names go through as they are
-	ResetQuery     string // cleans a server connection after a session; "": nothing does
+	Statements     int           // prepared statements kept on a server connection; 0: names go through as they are
+	ResetQuery     string        // cleans a server connection after a session; "": nothing does
+	EndIdle        time.Duration // see rescue; 0: nobody is ended
 	Disabled       bool
 	Dial           Dialer
 }
@@ -66,13 +67,16 @@ type Pool struct {
 	clients  atomic.Int64
 	removed  atomic.Bool
 	held     atomic.Bool // by Pause, Hold or Kill
+	attended atomic.Bool // somebody looks after critical requests that wait; see rescue
+	shedding atomic.Pointer[shedding]
 
-	// mutex guards what opening server connections has taught.
+	// mutex guards the wishes and what opening server connections has taught.
 	mutex  sync.Mutex
 	params []wire.Param  // ParameterStatus of the latest server connection; nil before the first
 	failed error         // why the latest open failed; nil after a success
 	begun  beginnings    // what clients begin with, by what they asked for; as long as params stay
 	told   chan struct{} // closed at the next change of the two
+	wishes map[string]int
 }
 
 func (p *Pool) rules() *Rules { return p.current.Load() }
@@ -233,7 +237,7 @@ func (p *Pool) Parameters(ctx context.Context) ([]wire.Param, error) {
 		p.mutex.Unlock()
 		if params != nil {
 			if asked {
-				p.engine.SetTarget(p.rules().Engine.Min)
+				p.WishTarget(wishOfLogins, 0)
 			}
 			return params, nil
 		}
@@ -241,8 +245,7 @@ func (p *Pool) Parameters(ctx context.Context) ([]wire.Param, error) {
 			return nil, pgerr.ServerLogin.With().Because(failed)
 		}
 		if !asked {
-			p.engine.SetTarget(max(1, p.rules().Engine.Min))
-			p.ring()
+			p.WishTarget(wishOfLogins, 1)
 			asked = true
 		}
 		select {
@@ -285,6 +288,9 @@ func (p *Pool) explain(err error, wait time.Duration) *pgerr.Error {
 		panic("bug: refusal without a row: " + err.Error())
 	}
 	e := refusals[i].row.With()
+	if s := p.shedding.Load(); s != nil && s.why != "" && e.Row == pgerr.Shed {
+		return e.WithHint("Emergency measures are in force: %s. Retry later.", s.why)
+	}
 	if wait > 0 {
 		e.WithHint("The expected wait is %v.", wait.Round(time.Millisecond))
 	}

@@ -80,6 +80,7 @@ func (r *Relay) welcome(p *Pool, g *Guest, params []wire.Param) (*client, error)
 		id:      r.ids.Add(1),
 		pool:    p,
 		lane:    g.Grant.Lane,
+		chosen:  g.Grant.Lane,
 		grant:   g.Grant,
 		version: g.Protocol,
 		remote:  g.Remote,

@@ -38,6 +38,7 @@ type server struct {
 	clearing int  // statements under way that drop all prepared statements
 	doubt    bool // statements may be prepared on it that its cache has forgotten
 	fresh    bool // nothing was sent for the linked client yet
+	hearing  bool // it takes nothing any more, and is heard out
 
 	settings *session.Settings // what its session is set to
 	base     *session.Settings // what it was set to when it was opened
@@ -97,11 +98,24 @@ func (s *server) check() {
 		return
 	}
 	if s.lost != nil {
-		s.broken(s.lost)
+		s.hearOut()
 		return
 	}
 	if s.client != nil && s.pending() > 0 {
 		s.client.pause(pauseUnsent)
+	}
+}
+
+// hearOut ends a server connection that takes nothing any more. What the server said before, such as why it ends, is
+// still to be read.
+func (s *server) hearOut() {
+	if s.hearing {
+		return // by a caller
+	}
+	s.hearing = true
+	s.input()
+	if s.fd >= 0 {
+		s.broken(s.lost)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/usher-pg/usher/internal/lanes"
 	"github.com/usher-pg/usher/internal/wire"
 	engine "github.com/usher-pg/usher/pool"
 )
@@ -27,7 +28,7 @@ func (w *world) pass(d time.Duration) {
 
 func (w *world) seatIn(lane engine.Lane) *guest {
 	w.t.Helper()
-	g, err := w.trySeat(newcomer{protocol: wire.Version30, lane: lane})
+	g, err := w.trySeat(newcomer{protocol: wire.Version30, grant: lanes.Grant{Lane: lane}})
 	if err != nil {
 		w.t.Fatal(err)
 	}

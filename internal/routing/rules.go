@@ -39,6 +39,7 @@ func rulesOf(p *config.Pool, dial relay.Dialer) relay.Rules {
 		ConnectTimeout: connectTimeout(p),
 		Statements:     p.PreparedStatements,
 		ResetQuery:     p.ResetQuery,
+		EndIdle:        p.Emergency.EndIdleInTransaction,
 		Dial:           dial,
 	}
 }

@@ -68,7 +68,7 @@ func (cs *consoles) seat(c *login.Client, conf *config.Config) error {
 	}
 	session := console.Session{
 		User: c.User, Database: c.Database, Permission: permission, Canceled: client.canceled,
-		Log: cs.log.With("console", c.Remote.String()),
+		Log: cs.log.With("console", c.Remote.String()), Remote: c.Remote,
 	}
 	_ = c.Carrier.SetDeadline(time.Time{}) // that of the login
 	cs.wait.Go(func() {

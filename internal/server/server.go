@@ -55,6 +55,8 @@ type Server struct {
 	reloading sync.Mutex
 	warmer    warmer
 
+	emergencies emergencies
+
 	// mutex guards what follows.
 	mutex  sync.Mutex
 	doors  []*door
@@ -127,6 +129,7 @@ func (s *Server) Run(ctx context.Context) error {
 	doors, err := s.listen(ctx)
 	if err == nil {
 		services.run(s.keepUp)
+		services.run(s.watchEmergencies)
 		if s.web != nil {
 			services.run(s.web.Run)
 		}
@@ -172,9 +175,14 @@ func (s *Server) listen(ctx context.Context) ([]*door, error) {
 		takeDown(doors)
 		return nil, fmt.Errorf("listen for HTTP: %w", err)
 	}
-	s.web = web.New(web.Config{Listener: listener, Source: s, Metrics: s.metrics(), Log: s.log.Logger})
+	s.web = web.New(web.Config{
+		Listener: listener, Source: s, Metrics: s.metrics(), Log: s.log.Logger, Operator: s, Token: s.adminToken,
+	})
 	return doors, nil
 }
+
+// adminToken is what orders over HTTP must bring.
+func (s *Server) adminToken() string { return string(s.settings.Load().Config.HTTPAdminToken) }
 
 func (s *Server) metrics() http.Handler { return metrics.Handler(s, s.log.Logger) }
 

@@ -47,6 +47,7 @@ func (s *Server) Snapshot(ctx context.Context, sections status.Sections) (*statu
 		{status.SectionListeners, g.listeners},
 		{status.SectionLogins, g.logins},
 		{status.SectionAcquisitions, g.acquisitions},
+		{status.SectionEmergencies, g.emergencies},
 	} {
 		if sections.Has(section.wanted) {
 			section.fill(shot)

@@ -51,6 +51,7 @@ func (g *gathering) pool(r *routing.Route, v *relay.PoolView) status.Pool {
 		Opened:     stat.Opens - stat.OpenFailures - uint64(stat.Opening),
 		OpenFailed: stat.OpenFailures,
 		Pinned:     v.Pinned,
+		IdleEnded:  v.Counters.IdleEnded,
 		Service:    status.DistributionOf(stat.Service),
 	}
 	for reason, n := range stat.Closed {
@@ -58,6 +59,9 @@ func (g *gathering) pool(r *routing.Route, v *relay.PoolView) status.Pool {
 	}
 	for reason, n := range stat.Refused {
 		p.Refused = append(p.Refused, status.Count{Reason: engine.Reason(reason).String(), Count: n})
+	}
+	p.Exceeded = []status.Count{
+		{Reason: "lowered", Count: v.Counters.LanesLowered}, {Reason: "refused", Count: v.Counters.LanesRefused},
 	}
 	for _, reason := range sortedKeys(v.Pins) {
 		p.Pins = append(p.Pins, status.Count{Reason: reason, Count: v.Pins[reason]})
@@ -71,6 +75,7 @@ func (g *gathering) pool(r *routing.Route, v *relay.PoolView) status.Pool {
 			Cancelled:   stat.Cancelled[lane],
 			Emergencies: stat.Emergencies[lane],
 			Shed:        stat.Shed[lane],
+			Shedding:    r.Pool.Sheds(lane),
 			Acquisition: status.DistributionOf(&stat.Acquisition[lane]),
 			Statement:   status.DistributionOf(cmp.Or(v.Statements[lane], new(engine.Histogram))),
 		})

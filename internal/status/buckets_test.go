@@ -64,7 +64,9 @@ func TestAQuantileIsNeverBetterThanItWas(t *testing.T) {
 func TestWhatMayHaveBeenLongerCountsAsLonger(t *testing.T) {
 	t.Parallel()
 	b := BucketsOf(histogramOf([]int64{1_000_000, 9_999_999, 10_000_000, 20_000_000}))
-	for d, want := range map[time.Duration]uint64{0: 4, 2 * time.Millisecond: 3, 10 * time.Millisecond: 3, time.Second: 0} {
+	for d, want := range map[time.Duration]uint64{
+		0: 4, 2 * time.Millisecond: 3, 10 * time.Millisecond: 3, time.Second: 0,
+	} {
 		if got := b.Beyond(d); got != want {
 			t.Errorf("%d may be %v or longer, want %d: %v", got, d, want, b)
 		}

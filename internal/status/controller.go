@@ -34,6 +34,11 @@ type Controller interface {
 	// WaitClose returns when every server connection that Reconnect, Reload or an error marked has closed.
 	WaitClose(ctx context.Context, pool string) error
 
+	// BeginEmergency opens the reserve of a pool to more lanes for a time; a later order replaces an earlier one.
+	BeginEmergency(ctx context.Context, order EmergencyOrder) error
+	// EndEmergency ends what BeginEmergency began.
+	EndEmergency(ctx context.Context, pool, by string) error
+
 	// KillClient drops one client.
 	KillClient(ctx context.Context, id uint64) error
 	// Suspend stops reading from all sockets and returns when everything usher had read is sent.
@@ -72,7 +77,7 @@ const (
 	NoSuchOption        // Set
 	WrongState          // as "not paused"
 	NotChangeable       // Set of an option that needs a restart
-	InvalidValue        // Set
+	InvalidValue        // Set, BeginEmergency
 	InvalidConfig       // Reload
 	NotSupported
 )

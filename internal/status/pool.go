@@ -31,7 +31,9 @@ type Pool struct {
 	Pinned      int     `json:"pinned"`           // clients pinned now
 	Pins        []Count `json:"pins,omitempty"`   // clients ever pinned, by reason
 	Refused     []Count `json:"refused,omitempty"`
-	Lanes       []Lane  `json:"lanes,omitempty"` // highest first
+	Exceeded    []Count `json:"exceeded,omitempty"` // requests for a lane beyond the grant: lowered, refused
+	IdleEnded   uint64  `json:"idle_ended"`         // clients idle in a transaction that were ended for a critical request
+	Lanes       []Lane  `json:"lanes,omitempty"`    // highest first
 
 	Service Distribution `json:"service"` // from a server connection's grant to its release
 
@@ -82,11 +84,12 @@ type Lane struct {
 	Name        string       `json:"name"`
 	Waiting     int          `json:"waiting"`
 	Requests    uint64       `json:"requests"`
-	Cancelled   uint64       `json:"cancelled"`   // requests withdrawn while they waited
-	Emergencies uint64       `json:"emergencies"` // reserve connections granted
-	Shed        uint64       `json:"shed"`        // requests refused because the lane was being shed
-	Acquisition Distribution `json:"acquisition"` // from reading a request to its server connection
-	Statement   Distribution `json:"statement"`   // from reading a request to its ReadyForQuery
+	Cancelled   uint64       `json:"cancelled"`          // requests withdrawn while they waited
+	Emergencies uint64       `json:"emergencies"`        // reserve connections granted
+	Shed        uint64       `json:"shed"`               // requests refused because the lane was being shed
+	Shedding    bool         `json:"shedding,omitempty"` // its requests are refused now
+	Acquisition Distribution `json:"acquisition"`        // from reading a request to its server connection
+	Statement   Distribution `json:"statement"`          // from reading a request to its ReadyForQuery
 }
 
 // Budget is how many connections all pools may have open on one database server.

@@ -24,6 +24,7 @@ const (
 	SectionListeners
 	SectionLogins
 	SectionAcquisitions // in fine buckets, 20 kB a pool
+	SectionEmergencies  // those in force, and the latest that ended
 	sectionsEnd
 )
 
@@ -51,6 +52,7 @@ var sectionNames = []namedSection{
 	{"listeners", SectionListeners},
 	{"logins", SectionLogins},
 	{"acquisitions", SectionAcquisitions},
+	{"emergencies", SectionEmergencies},
 	{"summary", SummarySections},
 	{"all", AllSections},
 }

@@ -35,6 +35,7 @@ type Snapshot struct {
 	Logins    *Logins         `json:"logins,omitempty"`
 
 	Acquisitions []Acquisition `json:"acquisitions,omitempty"`
+	Emergencies  []Emergency   `json:"emergencies,omitempty"` // in force first, then the latest that ended first
 }
 
 // Count is how often something happened for one reason, or how many things are in one class.

@@ -31,7 +31,10 @@ type Config struct {
 	Listener net.Listener // Run closes it
 	Source   status.Source
 	Metrics  http.Handler
-	Log      *slog.Logger
+	Operator Operator
+	// Token is what an operator must send; empty: nobody can order anything. It is asked for each time.
+	Token func() string
+	Log   *slog.Logger
 }
 
 // Server is the HTTP server.
@@ -80,17 +83,18 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /api/v1/status", s.status)
 	mux.Handle("GET /metrics", s.config.Metrics)
+	mux.HandleFunc("POST "+emergencyPath, s.emergency)
 	return guarded(mux)
 }
 
-// guarded refuses bodies, which nothing here reads, and keeps answers out of caches and browsers' imagination.
+// guarded refuses bodies where nothing reads them, and keeps answers out of caches and browsers' imagination.
 func guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Cache-Control", "no-store")
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Content-Security-Policy", "default-src 'none'")
-		if r.ContentLength != 0 {
+		if r.ContentLength != 0 && !(r.Method == http.MethodPost && r.URL.Path == emergencyPath) {
 			header.Set("Connection", "close")
 			answerText(w, http.StatusRequestEntityTooLarge, "a body is not wanted")
 			return

@@ -71,6 +71,8 @@ func TestPathsAnswer(t *testing.T) {
 		{"POST", "/api/v1/status", 405, ""},
 		{"DELETE", "/metrics", 405, ""},
 		{"PUT", "/readyz", 405, ""},
+		{"GET", "/api/v1/emergency", 405, ""},
+		{"PUT", "/api/v1/emergency", 405, ""},
 	}
 	for _, test := range tests {
 		answer := ask(t, &fakeSource{snapshot: healthy()}, test.method, test.target, nil)
