@@ -22,16 +22,26 @@ func line(r *report.Report) string {
 	var parts []string
 	if p99, where := worstWithin(usher); where != "" {
 		parts = append(parts, fmt.Sprintf("within capacity p99 %s in the worst lane (%s)", report.Milliseconds(p99), where))
+		if felt := feltWithin(usher); felt > 0 {
+			parts[0] += ", as clients feel it " + report.Milliseconds(felt)
+		}
 	}
 	for _, c := range []struct{ phase, text string }{
 		{phaseIncident, fmt.Sprintf("at %gx capacity critical p99 ", incidentLoad)},
 		{phaseHeld, "with everything held critical p99 "},
 	} {
-		if p := usher.Phase(c.phase); p != nil {
-			parts = append(parts, c.text+report.Milliseconds(p.Lane(pool.Critical.String()).Acquisition.P99))
+		p := usher.Phase(c.phase)
+		if p == nil {
+			continue
 		}
+		critical := p.Lane(pool.Critical.String())
+		part := c.text + report.Milliseconds(critical.Acquisition.P99)
+		if critical.Began != nil {
+			part += ", felt " + report.Milliseconds(critical.Began.P99)
+		}
+		parts = append(parts, part)
 	}
-	return "PASS: " + promise + ": " + strings.Join(parts, ", ")
+	return "PASS: " + promise + ": " + strings.Join(parts, "; ")
 }
 
 // failures are the verdicts against a side.
@@ -47,13 +57,9 @@ func failures(s *report.Side) []string {
 	return out
 }
 
-// worstWithin is the highest p99 of the phases within capacity.
+// worstWithin is the highest p99 acquisition of the phases within capacity.
 func worstWithin(s *report.Side) (worst time.Duration, where string) {
-	for _, name := range []string{phaseFullHouse, phaseSaturday, phaseStroke} {
-		p := s.Phase(name)
-		if p == nil {
-			continue
-		}
+	for _, p := range phasesWithin(s) {
 		for _, l := range p.Lanes {
 			if l.Acquisition.P99 >= worst {
 				worst, where = l.Acquisition.P99, l.Name+", "+strings.ToLower(p.Title)
@@ -61,6 +67,29 @@ func worstWithin(s *report.Side) (worst time.Duration, where string) {
 		}
 	}
 	return worst, where
+}
+
+// feltWithin is the highest p99 until PostgreSQL had a request, in the same phases; 0 if that is not known.
+func feltWithin(s *report.Side) time.Duration {
+	worst := time.Duration(0)
+	for _, p := range phasesWithin(s) {
+		for _, l := range p.Lanes {
+			if l.Began != nil {
+				worst = max(worst, l.Began.P99)
+			}
+		}
+	}
+	return worst
+}
+
+func phasesWithin(s *report.Side) []*report.Phase {
+	var phases []*report.Phase
+	for _, name := range []string{phaseFullHouse, phaseSaturday, phaseStroke} {
+		if p := s.Phase(name); p != nil {
+			phases = append(phases, p)
+		}
+	}
+	return phases
 }
 
 func short(d time.Duration) string {

@@ -77,8 +77,12 @@ func (o *Options) Check() error {
 		}
 	}
 	if o.DSN != "" {
-		if u, err := url.Parse(o.DSN); err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		u, err := url.Parse(o.DSN)
+		if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" { // err may hold the password
 			return errors.New("the DSN must be a URL: postgres://user:password@host:port/database")
+		}
+		if u.User.Username() == "" {
+			return errors.New("the DSN must name its user: clients log in to the pooler as somebody else")
 		}
 	}
 	_, err := workOf(o.Work, false, false)

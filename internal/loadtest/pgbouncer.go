@@ -58,9 +58,13 @@ func pgbouncerConfig(s pgbouncerSettings) string {
 	var b strings.Builder
 	line := func(format string, arguments ...any) { fmt.Fprintf(&b, format+"\n", arguments...) }
 	line("[databases]")
+	password := ""
+	if s.database.Password != "" { // it refuses an empty one
+		password = " password=" + quoted(s.database.Password)
+	}
 	for _, p := range poolsOf(s.Options) {
-		line("%s = host=%s port=%d dbname=%s user=%s password=%s min_pool_size=%d", p.name, quoted(s.database.Host),
-			s.database.Port, quoted(s.database.Database), quoted(s.database.User), quoted(s.database.Password), p.least)
+		line("%s = host=%s port=%d dbname=%s user=%s%s min_pool_size=%d", p.name, quoted(s.database.Host),
+			s.database.Port, quoted(s.database.Database), quoted(s.database.User), password, p.least)
 	}
 	line("[pgbouncer]")
 	line("listen_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =", s.port)

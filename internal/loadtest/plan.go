@@ -23,7 +23,7 @@ var shares = [pool.Lanes]float64{laneCritical: 0.05, laneHigh: 0.20, laneNormal:
 // The loads, as parts of the measured capacity.
 const (
 	fullHouseLoad     = 0.60
-	saturdayPeak      = 0.80 // 10x; so 1x is 8 %
+	saturdayPeak      = 0.70 // 10x, so 1x is 7 %: what a pool is scaled for must not use more of it
 	saturdayRamp      = 10
 	incidentLoad      = 2.0 // of normal and low together
 	incidentCritical  = 0.05

@@ -274,6 +274,16 @@ func (l *loop) drop(seat int) {
 	c.failed, c.part, c.responder = false, nil, nil
 }
 
+// close closes all sockets of a loop that has ended.
+func (l *loop) close() {
+	l.alarm.close()
+	for i := range l.clients {
+		if c := &l.clients[i]; c.place != away {
+			_ = unix.Close(c.fd)
+		}
+	}
+}
+
 // leave disconnects everybody, as drivers do it: with a word.
 func (l *loop) leave() {
 	l.doors = nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 const (
@@ -30,13 +31,15 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer l.alarm.close()
 	ended := make(chan error, 3)
-	go func() { ended <- l.Run(ctx) }()
-	go func() { ended <- write(ctx, out, reports) }()
 	go func() { ended <- readCommands(in, func(c Command) { l.Post(func() { l.obey(c) }) }) }()
-	err = <-ended
+	var running sync.WaitGroup
+	running.Go(func() { ended <- l.Run(ctx) })
+	running.Go(func() { ended <- write(ctx, out, reports) })
+	err = <-ended // whichever is first; who reads may be left behind, blocked in its input
 	cancel()
+	running.Wait()
+	l.close()
 	return err
 }
 

@@ -64,14 +64,14 @@ func newScale(log bool, top float64) scale {
 		}
 		return s
 	}
-	step := roundStep(max(top, 1) / 4)
-	for t := 0.0; ; t += step {
-		s.ticks = append(s.ticks, t)
-		if t >= top && t > 0 {
-			s.top = t
-			return s
-		}
+	top = max(top, 1)
+	step := roundStep(top / 4)
+	for s.top < top {
+		s.ticks = append(s.ticks, s.top)
+		s.top += step
 	}
+	s.ticks = append(s.ticks, s.top)
+	return s
 }
 
 // roundStep is the smallest of 1, 2, 5 and 10 times a power of ten that is not below x.
