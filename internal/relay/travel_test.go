@@ -25,6 +25,8 @@ func twoLoops(t *testing.T, n int) (w *world, on [2]*guest) {
 	if on[0] == nil || on[1] == nil {
 		t.Fatal("two clients are on one loop")
 	}
+	// What the first one reports is known, and so clients are let in, before it is at home on its loop.
+	w.eventually("the server connections are there", func() bool { return w.pool.Stat().Idle == n })
 	return w, on
 }
 
