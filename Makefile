@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check lint format bench microbench fuzz cross docs clean
+.PHONY: help run build test check lint format bench load-test microbench fuzz cross docs clean
 
 # How long each fuzz target runs, and which: make fuzz T=5m F=Startup
 T ?= 20s
@@ -15,7 +15,7 @@ PKG ?= ./...
 RACE ?= -race
 
 help: ## Print this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Build and start usher; without a config (ARGS='--config usher.yaml') on a PostgreSQL of its own
 	@scripts/ensure postgres
@@ -53,6 +53,11 @@ bench: ## Measure usher beside PgBouncer (about an hour; ARGS='-help' tells how 
 	@$(MAKE) --no-print-directory build
 	@go build -o bin/bench ./bench
 	@bin/bench $(ARGS)
+
+load-test: ## Show connections in less than 10 ms under 10,000 clients (7 minutes; ARGS='--quick' to try it)
+	@scripts/ensure postgres $(if $(findstring pgbouncer,$(ARGS)),pgbouncer)
+	@$(MAKE) --no-print-directory build
+	@exec bin/usher load-test $(ARGS)
 
 microbench: ## Run the Go benchmarks: time and allocations of the hot paths
 	go test -run '^$$' -bench . -benchmem $(ARGS) $(PKG)

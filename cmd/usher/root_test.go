@@ -50,6 +50,9 @@ func TestExitCodes(t *testing.T) {
 		"too few arguments":         {[]string{"check-config"}, exitMisused, "see usher check-config --help"},
 		"no such file":              {[]string{"check-config", "/no/such"}, exitMisused, "/no/such"},
 		"a bad configuration":       {[]string{"check-config", file("a: 1\n")}, exitMisused, "usher.yaml:1:1"},
+		"a load test of nobody":     {[]string{"load-test", "--clients", "1"}, exitMisused, "see usher load-test --help"},
+		"no such phase":             {[]string{"load-test", "--phases", "sunday"}, exitMisused, "full-house"},
+		"the clients are hidden":    {[]string{"--help"}, 0, "Show how fast connections are acquired under load\n  serve "},
 		"serve a bad configuration": {[]string{"serve", "-c", file("a: 1\n")}, exitMisused, "usher.yaml:1:1"},
 		"a file it names is missing": {
 			[]string{"check-config", file("auth: {users_file: /no/such}\n" + pools)}, exitMisused, "users file",

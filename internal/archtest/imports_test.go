@@ -93,13 +93,24 @@ var table = []row{
 	{"internal/config/source", nothing, nil, []string{yamlModule}},
 	{"internal/privatepg", world, nil, []string{pgxModule, unixModule}},
 	{"internal/server", world, []string{everything}, []string{unixModule, "golang.org/x/sync"}},
-	{"cmd/usher", world, []string{"internal/server", "internal/config", "internal/privatepg"},
+	{"cmd/usher", world, []string{
+		"internal/server", "internal/config", "internal/privatepg", "internal/loadtest", "internal/loadtest/crowd",
+	},
 		[]string{"github.com/spf13/cobra", "golang.org/x/sync", unixModule}},
+
+	// The load test: it conducts usher from outside, as anybody could, and reads its status.
+	{"internal/loadtest", world, []string{
+		"pool", "internal/auth", "internal/status", "internal/privatepg", "internal/loadtest/crowd",
+		"internal/loadtest/report",
+	}, []string{pgxModule, unixModule, "github.com/schollz/progressbar/v3"}},
+	{"internal/loadtest/crowd", world, []string{
+		"pool", "internal/wire", "internal/auth", "internal/socket", "internal/reactor", "internal/status",
+	}, []string{unixModule}},
+	{"internal/loadtest/report", nothing, []string{"internal/status"}, nil},
 
 	// What is never part of the program.
 	{"internal/pgtest", world, []string{"internal/privatepg"}, []string{pgxModule}},
 	{"internal/archtest", nothing, nil, nil},
-	{"internal/loadtest", world, []string{"internal/status"}, []string{pgxModule}},
 	{"conformance", world, []string{everything}, []string{pgxModule}},
 	{"conformance/transcript", world, nil, []string{pgxModule}},
 	{"bench", world, []string{"internal/pgtest", "internal/privatepg"},

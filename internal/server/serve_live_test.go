@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/usher-pg/usher/internal/status"
+	engine "github.com/usher-pg/usher/pool"
 )
 
 func TestServing(t *testing.T) {
@@ -70,6 +71,13 @@ func checkSnapshot(t *testing.T, l *live) {
 	}
 	if critical != 1 {
 		t.Errorf("%d critical clients", critical)
+	}
+	acquired := map[string]uint64{}
+	for _, a := range shot.Acquisitions {
+		acquired[a.Lane] += a.Buckets.Count()
+	}
+	if acquired["critical"] < 1 || acquired["normal"] < 1 || len(shot.Acquisitions)%engine.Lanes != 0 {
+		t.Errorf("acquisitions %v", acquired)
 	}
 	queries := uint64(0)
 	for _, d := range shot.Stats {

@@ -46,6 +46,7 @@ func (s *Server) Snapshot(ctx context.Context, sections status.Sections) (*statu
 		{status.SectionMemory, g.memory},
 		{status.SectionListeners, g.listeners},
 		{status.SectionLogins, g.logins},
+		{status.SectionAcquisitions, g.acquisitions},
 		{status.SectionEmergencies, g.emergencies},
 	} {
 		if sections.Has(section.wanted) {

@@ -86,6 +86,18 @@ func (g *gathering) pool(r *routing.Route, v *relay.PoolView) status.Pool {
 	return p
 }
 
+func (g *gathering) acquisitions(shot *status.Snapshot) {
+	for _, r := range g.routes {
+		stat := r.Pool.Stat()
+		for lane := range engine.Lane(engine.Lanes) {
+			shot.Acquisitions = append(shot.Acquisitions, status.Acquisition{
+				Pool: r.Database, User: r.Pool.User(), Lane: lane.String(),
+				Buckets: status.BucketsOf(&stat.Acquisition[lane]),
+			})
+		}
+	}
+}
+
 func clientCounts(v *relay.PoolView, held bool) status.ClientCounts {
 	c := status.ClientCounts{Idle: v.Clients["idle"], Linked: v.Clients["linked"]}
 	if held {

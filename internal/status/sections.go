@@ -23,15 +23,16 @@ const (
 	SectionMemory
 	SectionListeners
 	SectionLogins
-	SectionEmergencies // those in force, and the latest that ended
+	SectionAcquisitions // in fine buckets, 20 kB a pool
+	SectionEmergencies  // those in force, and the latest that ended
 	sectionsEnd
 )
 
 // AllSections asks for everything.
 const AllSections = sectionsEnd - 1
 
-// SummarySections is everything whose size does not grow with the number of connections.
-const SummarySections = AllSections &^ (SectionClients | SectionServers)
+// SummarySections is everything but what grows with the number of connections and what only a subtraction needs.
+const SummarySections = AllSections &^ (SectionClients | SectionServers | SectionAcquisitions)
 
 // Has reports whether all of want is in s.
 func (s Sections) Has(want Sections) bool { return s&want == want }
@@ -50,6 +51,7 @@ var sectionNames = []namedSection{
 	{"memory", SectionMemory},
 	{"listeners", SectionListeners},
 	{"logins", SectionLogins},
+	{"acquisitions", SectionAcquisitions},
 	{"emergencies", SectionEmergencies},
 	{"summary", SummarySections},
 	{"all", AllSections},

@@ -34,7 +34,8 @@ type Snapshot struct {
 	Listeners []Listener      `json:"listeners,omitempty"`
 	Logins    *Logins         `json:"logins,omitempty"`
 
-	Emergencies []Emergency `json:"emergencies,omitempty"` // in force first, then the latest that ended first
+	Acquisitions []Acquisition `json:"acquisitions,omitempty"`
+	Emergencies  []Emergency   `json:"emergencies,omitempty"` // in force first, then the latest that ended first
 }
 
 // Count is how often something happened for one reason, or how many things are in one class.

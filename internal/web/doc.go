@@ -5,7 +5,7 @@
 //	/readyz         200 while clients should be sent here, else 503 with the reason; see Ready.
 //	/metrics        what the handler given answers: Prometheus.
 //	/api/v1/status  the snapshot as JSON; ?sections=pools,stats or all. Without it, everything but the lists of
-//	                clients and server connections.
+//	                clients and server connections, and the fine buckets of acquisitions.
 //	/api/v1/emergency  POST: an operator's order, see emergency.go.
 //
 // Looking needs no login: listen where only those who may see usernames and addresses can connect. Ordering needs the
