@@ -91,17 +91,20 @@ func (p *Pool[R]) judge(w *Waiter[R], wait, now time.Duration) (Reason, bool) {
 }
 
 // expectedWait is how long the next one to queue in the lane will wait if all goes on as it did: until those before
-// it and itself have been served. Two guesses are made of how long that takes: each holds a resource for the average
-// time on all that ordinary requests may have, and they are served as fast as others have been in the last second or
-// two. The shorter one counts: a few that were held for long, or a stall just now, must not make anybody despair.
-// Ageing is left out; but a lane that has had waiters for so long that its own pace is known is not expected to go
-// faster than that: higher lanes may leave it little.
+// it and itself have been served. 0: nothing is known. Two guesses are made of how long that takes: each holds a
+// resource for the average time on all that ordinary requests may have, and they are served as fast as others have
+// been in the last second or two. The shorter one counts: a few that were held for long, or a stall just now, must not
+// make anybody despair. Ageing is left out; but a lane that has had waiters for so long that its own pace is known is
+// not expected to go faster than that: higher lanes may leave it little.
 func (p *Pool[R]) expectedWait(lane Lane, now time.Duration) time.Duration {
 	ahead := 1
 	for l := Lane(0); l <= lane; l++ {
 		ahead += p.queue.waiting[l]
 	}
-	wait := time.Duration(p.service * float64(ahead) / float64(p.ordinary()))
+	wait := time.Duration(0)
+	if !p.rested(now) {
+		wait = time.Duration(p.service * float64(ahead) / float64(p.attainable()))
+	}
 	if rate := p.pace.perSecond(now); rate > 0 {
 		wait = min(wait, time.Duration(float64(ahead)/rate*float64(time.Second)))
 	}
@@ -112,12 +115,28 @@ func (p *Pool[R]) expectedWait(lane Lane, now time.Duration) time.Duration {
 	return wait
 }
 
+// attainable is how many ordinary requests may have as soon as they are open. Unless something keeps the pool from
+// opening more, that takes no time to speak of.
+func (p *Pool[R]) attainable() int {
+	if p.failures > 0 || p.starved {
+		return p.ordinary()
+	}
+	return p.limit()
+}
+
+// rested reports whether nothing has come free for so long that how long resources were held before says nothing about
+// those who come now.
+func (p *Pool[R]) rested(now time.Duration) bool {
+	rest := float64(now - p.freed)
+	return rest > float64(2*paceWindow) && rest > p.service
+}
+
 // waitByLane is how long the next one to queue in a lane will wait if the lane goes on at its own pace. 0: that is not
-// known, for nobody has waited in it for long. If nobody of the lane was served lately, no more is known than that the
-// first of it still waits.
+// known, for nobody has waited in it for long, or the pool as a whole has not served for long. If nobody of the lane
+// was served lately, no more is known than that the first of it still waits.
 func (p *Pool[R]) waitByLane(lane Lane, now time.Duration) time.Duration {
 	first := p.queue.lanes[lane].first
-	if first == nil || now-first.queued < paceWindow {
+	if first == nil || now-first.queued < paceWindow || !p.pace.steady(now) {
 		return 0
 	}
 	rate := p.paces[lane].perSecond(now)

@@ -9,6 +9,7 @@ const paceWindow = time.Second
 type pace struct {
 	second       int64
 	this, before float64
+	since        time.Duration // since when there was no second without
 }
 
 func (c *pace) advance(now time.Duration) {
@@ -25,7 +26,16 @@ func (c *pace) advance(now time.Duration) {
 
 func (c *pace) count(now time.Duration) {
 	c.advance(now)
+	if c.this+c.before == 0 {
+		c.since = now
+	}
 	c.this++
+}
+
+// steady reports whether it has gone on for so long that its pace says what can be done.
+func (c *pace) steady(now time.Duration) bool {
+	c.advance(now)
+	return c.this+c.before > 0 && now-c.since >= paceWindow
 }
 
 // perSecond weighs the second before by what of it lies within the last one. 0: nothing happened.

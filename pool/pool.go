@@ -28,6 +28,7 @@ type Pool[R any] struct {
 	service float64       // moving average of how long a resource is held, in ns
 	pace    pace          // of releases
 	moved   time.Duration // when an ordinary one was last taken, or came free
+	freed   time.Duration // when one was released last
 	epoch   uint64
 
 	idle     stack[R] // first: last used
@@ -195,6 +196,7 @@ func (p *Pool[R]) SetConfig(cfg Config, now time.Duration) {
 	defer p.mu.Unlock()
 	p.advance(now)
 	p.config = next
+	p.openFrom = min(p.openFrom, p.now+time.Duration(next.OpenParallel)*p.openGap()) // of a slower rate
 	if p.state != closed {
 		p.share.guarantee(cfg.Min)
 	}

@@ -23,11 +23,13 @@ const serviceWeight = 1.0 / 32
 func (p *Pool[R]) served(d time.Duration) {
 	p.tally.service.Record(d)
 	p.pace.count(p.now)
-	if p.service == 0 {
+	switch shorter := float64(d) < p.service; {
+	case p.service == 0, shorter && p.rested(p.now):
 		p.service = float64(d)
-	} else {
+	default:
 		p.service += (float64(d) - p.service) * serviceWeight
 	}
+	p.freed = p.now
 }
 
 // put finds a released resource its next place.
