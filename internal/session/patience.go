@@ -21,6 +21,9 @@ func (s *Settings) StatementTimeout() time.Duration {
 	return timeoutOf(strings.Trim(text, " '"))
 }
 
+// maxTimeout is INT_MAX milliseconds: PostgreSQL takes no more.
+const maxTimeout = math.MaxInt32 * time.Millisecond
+
 // timeUnits are those of src/backend/utils/misc/guc.c, time_unit_conversion_table. Without one, statement_timeout
 // counts milliseconds.
 var timeUnits = map[string]time.Duration{
@@ -32,8 +35,9 @@ func timeoutOf(text string) time.Duration {
 	digits := strings.TrimRight(text, "usmindh")
 	unit, known := timeUnits[text[len(digits):]]
 	n, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
-	if !known || err != nil || !(n > 0) || n*float64(unit) > math.MaxInt64/2 {
+	whole := math.RoundToEven(n * float64(unit) / float64(time.Millisecond)) // as guc.c does: less than half is none
+	if !known || err != nil || !(whole > 0 && whole <= float64(maxTimeout/time.Millisecond)) {
 		return 0
 	}
-	return time.Duration(n * float64(unit))
+	return time.Duration(whole) * time.Millisecond
 }
