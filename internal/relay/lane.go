@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/usher-pg/usher/internal/lanes"
 	"github.com/usher-pg/usher/internal/pgerr"
@@ -87,7 +88,7 @@ func (c *client) resettle() {
 	c.patience = settings.StatementTimeout()
 	c.lane = c.grant.Lane
 	if value, ok := settings.Value(lanes.Setting); ok {
-		if lane, err := engine.ParseLane(value); err == nil {
+		if lane, err := engine.ParseLane(strings.ToLower(value)); err == nil {
 			c.lane = c.grant.Lower(lane)
 		}
 	}

@@ -89,6 +89,17 @@ func TestSetChoosesTheLaneOfWhatFollows(t *testing.T) {
 	}
 }
 
+func TestALaneMayBeSpelledInCapitals(t *testing.T) {
+	t.Parallel()
+	w := one().start(t)
+	g := w.seat()
+	g.ask("C(SET) Z(I)", query("SET usher.lane = 'Critical'"))
+	g.ask("T D(x) C(SELECT_1) Z(I)", query("SELECT 'x'"))
+	if got, want := w.arrived(), [engine.Lanes]uint64{1, 0, 1, 0}; got != want {
+		t.Errorf("requests by lane %v, want %v", got, want)
+	}
+}
+
 func TestALaneThatIsNotGrantedIsLowered(t *testing.T) {
 	t.Parallel()
 	w := one().start(t)

@@ -53,7 +53,7 @@ func (w *wishes) take(name, value string) error {
 	if name != lanes.Setting {
 		return pgerr.UnsupportedParameter.With(name)
 	}
-	lane, err := engine.ParseLane(value)
+	lane, err := engine.ParseLane(strings.ToLower(value))
 	if err != nil {
 		return pgerr.InvalidParameter.With(name).WithDetail("%s", lanes.Names)
 	}
