@@ -63,6 +63,9 @@ func (a ClientAddress) String() string {
 	return a.Prefix.String()
 }
 
+// mappedBits is how long ::ffff:0:0/96 is, where IPv6 has IPv4 addresses.
+const mappedBits = 96
+
 func parseClientAddress(text string) (ClientAddress, error) {
 	if text == localClients {
 		return ClientAddress{}, nil
@@ -74,6 +77,9 @@ func parseClientAddress(text string) (ClientAddress, error) {
 	prefix, err := netip.ParsePrefix(text)
 	if err != nil {
 		return ClientAddress{}, errorf("is neither an address, a network such as 10.0.0.0/8, nor local")
+	}
+	if prefix.Addr().Is4In6() && prefix.Bits() >= mappedBits {
+		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-mappedBits) // clients are looked up as IPv4
 	}
 	return ClientAddress{prefix.Masked()}, nil
 }

@@ -17,7 +17,7 @@ lanes:
   rules:
     - {users: [checkout, "pay_*"], databases: [app], lane: critical}
     - application_names: ["report*"]
-      addresses: [10.1.2.3, 10.0.0.7/8, "fd00::/8", local]
+      addresses: [10.1.2.3, 10.0.0.7/8, "fd00::/8", "::ffff:10.9.0.0/112", local]
       lane: low
       highest: normal
 `
@@ -33,7 +33,7 @@ func TestLaneRules(t *testing.T) {
 				Lane: LaneLow, Highest: LaneNormal, ApplicationNames: []string{"report*"},
 				Addresses: []ClientAddress{
 					{netip.MustParsePrefix("10.1.2.3/32")}, {netip.MustParsePrefix("10.0.0.0/8")},
-					{netip.MustParsePrefix("fd00::/8")}, {},
+					{netip.MustParsePrefix("fd00::/8")}, {netip.MustParsePrefix("10.9.0.0/16")}, {},
 				},
 			},
 		},
@@ -48,7 +48,7 @@ func TestLaneRules(t *testing.T) {
 		t.Errorf("without rules the rest may ask for %s", got)
 	}
 	shown := `[{lane: critical, users: [checkout, pay_*], databases: [app]}, {lane: low, highest: normal, ` +
-		`application_names: [report*], addresses: [10.1.2.3, 10.0.0.0/8, fd00::/8, local]}]`
+		`application_names: [report*], addresses: [10.1.2.3, 10.0.0.0/8, fd00::/8, 10.9.0.0/16, local]}]`
 	if got := (laneRules{&c.Lanes.Rules}).text(); got != shown {
 		t.Errorf("shown as %s", got)
 	}

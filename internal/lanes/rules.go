@@ -53,7 +53,7 @@ func (r *Rule) fitsAddress(address netip.Addr) bool {
 	if !address.IsValid() {
 		return r.Local
 	}
-	address = address.Unmap()
+	address = address.Unmap().WithZone("") // no network has a zone
 	return slices.ContainsFunc(r.Addresses, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 

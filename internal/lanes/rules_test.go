@@ -10,11 +10,12 @@ import (
 func TestFirstRuleThatFitsCounts(t *testing.T) {
 	t.Parallel()
 	give := func(lane pool.Lane) Grant { return Grant{Lane: lane, Highest: lane} }
+	inner := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fe80::/10")}
 	rules := Rules{
 		List: []Rule{
 			{Users: []string{"checkout", "pay_*"}, Databases: []string{"shop"}, Grant: give(pool.Critical)},
 			{Applications: []string{"report*", "*batch*"}, Grant: give(pool.Low)},
-			{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, Grant: give(pool.High)},
+			{Addresses: inner, Grant: give(pool.High)},
 			{Local: true, Users: []string{"backup"}, Grant: give(pool.Low)},
 		},
 		Rest: Open,
@@ -30,6 +31,7 @@ func TestFirstRuleThatFitsCounts(t *testing.T) {
 		{Client{User: "a", Application: "reporter", Address: inside}, pool.Low},
 		{Client{User: "a", Application: "my batch job"}, pool.Low},
 		{Client{User: "a", Application: "web", Address: inside}, pool.High},
+		{Client{User: "a", Address: netip.MustParseAddr("fe80::1%eth0")}, pool.High},
 		{Client{User: "a", Application: "web"}, pool.Normal},
 		{Client{User: "backup"}, pool.Low},
 		{Client{User: "backup", Address: outside}, pool.Normal},
