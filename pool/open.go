@@ -77,6 +77,9 @@ func (p *Pool[R]) shortfall() int {
 // urgent is how many of the shortfall are for those who wait; for the rest other pools need not close
 // anything.
 func (p *Pool[R]) urgent() int {
+	if p.state != active {
+		return 0 // who waits for the end of a hold needs nothing before
+	}
 	demand := min(p.taken()+p.queue.total, p.limit())
 	return min(p.queue.total, demand+p.config.Reserve-p.open()-p.opening)
 }
