@@ -11,7 +11,6 @@ import (
 // chart is curves over the seconds of a phase.
 type chart struct {
 	title  string
-	unit   string
 	log    bool    // the axis; values below floor are drawn on it
 	limit  float64 // a line to compare with; 0: none
 	curves []curve

@@ -11,25 +11,22 @@ func chartsOf(p *Phase, objective time.Duration) []chart {
 	limit := milliseconds(objective)
 	return []chart{
 		{
-			title: "p99 acquisition, by usher's own clock", unit: "ms", log: true, limit: limit,
+			title: "p99 acquisition, by usher's own clock, ms", log: true, limit: limit,
 			curves: laneCurves(p, func(l *LaneSecond) float64 { return latency(l.Acquisition, l.Served) },
 				func(l *Lane) bool { return l.Acquisition != nil }),
 		},
 		{
-			title: "p99 from the intended send until PostgreSQL began", unit: "ms", log: true, limit: limit,
+			title: "p99 from the intended send until PostgreSQL began, ms", log: true, limit: limit,
 			curves: laneCurves(p, func(l *LaneSecond) float64 { return latency(l.Began, l.Served) },
 				func(l *Lane) bool { return l.Began != nil }),
 		},
 		{
-			title: "p99 end to end, by the client's clock", unit: "ms", log: true, limit: limit,
+			title: "p99 end to end, by the client's clock, ms", log: true,
 			curves: laneCurves(p, func(l *LaneSecond) float64 { return latency(l.Latency, l.Served) }, nil),
 		},
-		{title: "requests a second", unit: "/s", curves: rateCurves(p)},
-		{
-			title: "requests that wait, in the pooler or for a client to be free", unit: "requests",
-			curves: waitingCurves(p),
-		},
-		{title: "server connections", unit: "connections", curves: poolCurves(p)},
+		{title: "requests a second", curves: rateCurves(p)},
+		{title: "requests that wait, in the pooler or for a client", curves: waitingCurves(p)},
+		{title: "server connections", curves: poolCurves(p)},
 	}
 }
 

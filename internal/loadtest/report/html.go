@@ -104,7 +104,7 @@ func phaseViewOf(r *Report, first *Phase) phaseView {
 		return v // nothing that changes over time, or nothing that matters
 	}
 	for i, c := range chartsOf(first, r.Objective) {
-		row := chartRow{Title: c.title + ", " + c.unit, Log: c.log, Limit: c.limit > 0}
+		row := chartRow{Title: c.title, Log: c.log, Limit: c.limit > 0}
 		top := 0.0
 		for _, s := range v.Sides {
 			top = max(top, chartsOf(s.Phase, r.Objective)[i].top())
