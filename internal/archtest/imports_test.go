@@ -70,6 +70,10 @@ var table = []row{
 		"internal/relay", "internal/config", "internal/lanes",
 	}, nil},
 
+	// The library: the engine for Go programs. "." is the root of the module.
+	{".", world, []string{"pool"}, []string{pgxModule, unixModule}},
+	{"pgxpool", world, []string{"pool", "."}, []string{pgxModule}},
+
 	// One status, and its renderings, which see nothing else of usher.
 	{"internal/status", nothing, []string{"pool"}, nil},
 	{"internal/emergency", nothing, []string{"pool", "internal/status"}, nil},
@@ -126,7 +130,7 @@ var onlyTests = []string{
 }
 
 // programs are what people run or import.
-var programs = []string{"cmd/usher", "pool"}
+var programs = []string{"cmd/usher", "pool", ".", "pgxpool"}
 
 func TestImportsFollowTheTable(t *testing.T) {
 	t.Parallel()
@@ -154,6 +158,9 @@ func importsFollowTable(all []*source) []finding {
 // refuse says why a file may not import a path, or nothing.
 func refuse(r row, s *source, path string) string {
 	ours, isOurs := strings.CutPrefix(path, module+"/")
+	if path == module {
+		ours, isOurs = ".", true
+	}
 	switch {
 	case isOurs && ours == "internal/server" && !slices.Contains(endToEnd, s.dir):
 		return "only cmd/usher and end-to-end tests import the composition root; pass in what you need instead"

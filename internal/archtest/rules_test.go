@@ -88,6 +88,7 @@ func firstText(e ast.Expr) string {
 // goroutines are the packages that may contain a go statement, and what for. Everybody else has Run(ctx)
 // error and leaves the go to the caller, so that whoever starts a goroutine also sees it end.
 var goroutines = map[string]string{
+	".":                       "drives the engines, opens and closes server connections; Close waits for all",
 	"bench":                   "a program that measures",
 	"cmd/usher":               "signals",
 	"conformance":             "clients that run at the same time",
