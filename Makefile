@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check lint format bench load-test microbench fuzz cross docs clean
+.PHONY: help run build test check lint format bench load-test microbench libbench fuzz cross docs clean
 
 # How long each fuzz target runs, and which: make fuzz T=5m F=Startup
 T ?= 20s
@@ -61,6 +61,9 @@ load-test: ## Show connections in less than 10 ms under 10,000 clients (7 minute
 
 microbench: ## Run the Go benchmarks: time and allocations of the hot paths
 	go test -run '^$$' -bench . -benchmem $(ARGS) $(PKG)
+
+libbench: ## Measure the library beside pgxpool, puddle and database/sql (ten minutes) with benchstat
+	@scripts/libbench $(ARGS)
 
 fuzz: ## Run every fuzz target for a time: make fuzz T=20s
 	@scripts/fuzz $(T) $(F)

@@ -46,7 +46,7 @@ func TestReleasedConnectionsGoToTheHighestLaneAndThereToTheFirst(t *testing.T) {
 	})
 }
 
-func TestACriticalRequestTakesFromTheReserveAfterTenMilliseconds(t *testing.T) {
+func TestACriticalRequestTakesFromTheReserveWithinTenMilliseconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{}
@@ -58,7 +58,7 @@ func TestACriticalRequestTakesFromTheReserveAfterTenMilliseconds(t *testing.T) {
 		begin := time.Now()
 		emergency := acquire(t, p, usher.Critical)
 		defer emergency.Release()
-		if waited := time.Since(begin); waited != 10*time.Millisecond {
+		if waited := time.Since(begin); waited != 5*time.Millisecond { // half of it in vain
 			t.Errorf("waited %v", waited)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -105,8 +105,8 @@ func TestARequestThatIsNotServedInTimeIsRefused(t *testing.T) {
 		var waiting sync.WaitGroup
 		waiting.Go(func() {
 			_, err := p.Acquire(t.Context(), usher.Normal)
-			failure := refused(t, err, usher.ErrQueueTimeout, "waited 3s", "expected wait 2s")
-			if failure.Waited != 3*time.Second || failure.Expected != 2*time.Second || failure.Lane != usher.Normal {
+			failure := refused(t, err, usher.ErrQueueTimeout, "waited 3s", "expected wait 1s")
+			if failure.Waited != 3*time.Second || failure.Expected != time.Second || failure.Lane != usher.Normal {
 				t.Errorf("%+v", failure)
 			}
 		})
@@ -125,21 +125,22 @@ func TestHopelessRequestsAreRefusedAtOnce(t *testing.T) {
 		manager, p := m.manage(t, usher.PoolConfig{Max: 1, RefuseHopeless: true, QueueTimeout: time.Minute})
 		defer manager.Close()
 		c := acquire(t, p, usher.Normal)
-		time.Sleep(2 * time.Second)
+		time.Sleep(10 * time.Second)
 		c.Release()
 		c = acquire(t, p, usher.Normal)
-		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		time.Sleep(3 * time.Second) // how many came free lately says nothing any more
+		short, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		begin := time.Now()
 		_, err := p.Acquire(short, usher.Normal)
-		refused(t, err, usher.ErrHopeless, "expected wait 2s")
+		refused(t, err, usher.ErrHopeless, "expected wait 10s")
 		if waited := time.Since(begin); waited != 0 {
 			t.Errorf("waited %v", waited)
 		}
-		long, cancelLong := context.WithTimeout(t.Context(), 3*time.Second)
+		long, cancelLong := context.WithTimeout(t.Context(), 12*time.Second)
 		defer cancelLong()
 		_, err = p.Acquire(long, usher.Normal)
-		refused(t, err, context.DeadlineExceeded, "waited 3s")
+		refused(t, err, context.DeadlineExceeded, "waited 12s")
 		begin = time.Now()
 		endless, cancelEndless := context.WithTimeout(t.Context(), time.Hour)
 		defer cancelEndless()

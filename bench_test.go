@@ -38,16 +38,22 @@ var contenders = []contender{
 	{"usher-pgxpool", openDropIn},
 	{"puddle", openPuddle},
 	{"database-sql", openSQL},
+	{"pgxpool-database-sql", openUpstreamSQL},
 	{"usher-database-sql", openUsherSQL},
 }
 
-func openUpstream(b *testing.B, url string) func(context.Context, func()) error {
+func openUpstreamPool(b *testing.B, url string) *upstream.Pool {
 	config, err := upstream.ParseConfig(url)
 	check(b, err)
 	config.MaxConns, config.MinConns = seats, seats
 	p, err := upstream.NewWithConfig(b.Context(), config)
 	check(b, err)
 	b.Cleanup(p.Close)
+	return p
+}
+
+func openUpstream(b *testing.B, url string) func(context.Context, func()) error {
+	p := openUpstreamPool(b, url)
 	return func(ctx context.Context, hold func()) error {
 		c, err := p.Acquire(ctx)
 		if err != nil {
@@ -57,6 +63,12 @@ func openUpstream(b *testing.B, url string) func(context.Context, func()) error 
 		c.Release()
 		return nil
 	}
+}
+
+func openUpstreamSQL(b *testing.B, url string) func(context.Context, func()) error {
+	db := stdlib.OpenDBFromPool(openUpstreamPool(b, url))
+	b.Cleanup(func() { check(b, db.Close()) })
+	return useSQL(db)
 }
 
 func openManager(b *testing.B, url string) *usher.Manager {

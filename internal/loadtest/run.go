@@ -35,6 +35,9 @@ func Run(ctx context.Context, o Options) (err error) {
 			return err // before a quarter of an hour is spent
 		}
 	}
+	if err := os.MkdirAll(o.Out, 0o755); err != nil { // before a quarter of an hour is spent
+		return fmt.Errorf("create the folder for the report: %w", err)
+	}
 	folder, err := os.MkdirTemp("", "usher-load-test-")
 	if err != nil {
 		return fmt.Errorf("create a folder: %w", err)
