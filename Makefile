@@ -62,7 +62,7 @@ load-test: ## Show connections in less than 10 ms under 10,000 clients (7 minute
 microbench: ## Run the Go benchmarks: time and allocations of the hot paths
 	go test -run '^$$' -bench . -benchmem $(ARGS) $(PKG)
 
-libbench: ## Measure the library beside pgxpool, puddle and database/sql (ten minutes) with benchstat
+libbench: ## Measure the library beside pgxpool, puddle and database/sql with benchstat (three minutes)
 	@scripts/libbench $(ARGS)
 
 fuzz: ## Run every fuzz target for a time: make fuzz T=20s

@@ -40,7 +40,8 @@ type Config struct {
 	Pools map[string]PoolConfig
 	// Budgets bounds what the pools of one database server have open together. The key is the server's
 	// host:port as in the pools' connection strings (for a unix socket, its folder and the port). A pool that
-	// names several hosts counts for the first.
+	// names several hosts counts for the first. A server connection that is being closed does not count any
+	// more.
 	Budgets map[string]int
 	// Logger gets what happens to server connections; nil: nobody. Failures to open one are warnings, the rest
 	// is for debugging.
