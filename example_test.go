@@ -39,8 +39,8 @@ func Example() {
 	// Output: a table for two
 }
 
-// The only connection that ordinary requests may have is taken. A critical request takes one from the reserve before its
-// 10 ms are over.
+// The only connection that ordinary requests may have is taken. A critical request takes one from the reserve
+// before its 10 ms are over.
 func ExamplePoolConfig_reserve() {
 	url, stop := pgtest.StartToy()
 	defer stop()

@@ -14,6 +14,7 @@ type gathering struct {
 	ctx    context.Context
 	server *Server
 	now    time.Time
+	clock  time.Duration // the relay's, at the same moment
 	routes []*routing.Route
 	views  map[*relay.Pool]*relay.PoolView // nil if no section needs them
 }
@@ -26,7 +27,7 @@ func (s *Server) Snapshot(ctx context.Context, sections status.Sections) (*statu
 	shot := &status.Snapshot{
 		Version: s.options.Version, Now: time.Now(), StartedAt: s.started, State: s.orders.state(),
 	}
-	g := &gathering{ctx: ctx, server: s, now: shot.Now, routes: s.routes.Of("")}
+	g := &gathering{ctx: ctx, server: s, now: shot.Now, clock: s.relay.Now(), routes: s.routes.Of("")}
 	if sections&countedSections != 0 {
 		g.views = s.relay.Pools(ctx)
 	}
@@ -61,7 +62,7 @@ func (s *Server) Snapshot(ctx context.Context, sections status.Sections) (*statu
 
 // at is a time of the relay's clock on the wall.
 func (g *gathering) at(d time.Duration) time.Time {
-	return g.now.Add(d - g.server.relay.Now()).Truncate(time.Microsecond)
+	return g.now.Add(d - g.clock).Truncate(time.Microsecond)
 }
 
 func (g *gathering) config(shot *status.Snapshot) {
