@@ -8,7 +8,6 @@ type tally struct {
 	service      Histogram
 	unclaimed    uint64
 	refused      [Reasons]uint64
-	shed         [Lanes]uint64
 	opens        uint64
 	openFailures uint64
 	closed       [CloseReasons]uint64
@@ -22,6 +21,7 @@ type laneTally struct {
 	emergencies uint64
 	cancelled   uint64
 	requeued    uint64
+	shed        uint64
 	acquisition Histogram
 }
 
@@ -29,7 +29,7 @@ type laneTally struct {
 func (t *tally) refusal(reason Reason, lane Lane) {
 	t.refused[reason]++
 	if reason == ReasonShed {
-		t.shed[lane]++
+		t.lanes[lane].shed++
 	}
 }
 
@@ -105,7 +105,7 @@ func (p *Pool[R]) Stat(now time.Duration) Stat {
 		Opening: p.opening, Closing: p.count[closing],
 		ReserveBusy: max(0, p.taken()-p.ordinary()), ReserveFree: p.reserveFree(),
 		Waiting:   p.queue.waiting,
-		Unclaimed: p.tally.unclaimed, Refused: p.tally.refused, Shed: p.tally.shed,
+		Unclaimed: p.tally.unclaimed, Refused: p.tally.refused,
 		Opens: p.tally.opens, OpenFailures: p.tally.openFailures, Closed: p.tally.closed, Epoch: p.epoch,
 		Acquisition: acquisition, Service: service,
 	}
@@ -116,6 +116,7 @@ func (p *Pool[R]) Stat(now time.Duration) Stat {
 		t := &p.tally.lanes[l]
 		s.Arrived[l], s.Granted[l], s.Waited[l] = t.arrived, t.granted, t.waited
 		s.Emergencies[l], s.Cancelled[l], s.Requeued[l] = t.emergencies, t.cancelled, t.requeued
+		s.Shed[l] = t.shed
 		acquisition[l] = t.acquisition
 		s.TotalWait += acquisition[l].Sum()
 	}
