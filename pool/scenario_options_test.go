@@ -4,8 +4,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/usher-pg/usher/internal/scenario"
 	"github.com/usher-pg/usher/pool"
 )
 
@@ -22,22 +22,22 @@ func (s *stage) configure(cfg *pool.Config, args []string) {
 			cfg.Reserve, err = strconv.Atoi(value)
 		case "slo":
 			for i, v := range strings.Split(value, ",") {
-				cfg.SLO[i] = s.duration(v)
+				cfg.SLO[i] = scenario.Duration(s.t, v)
 			}
 		case "queue-limit":
 			for i, v := range strings.Split(value, ",") {
 				cfg.QueueLimit[i] = s.number(v)
 			}
 		case "queue-timeout":
-			cfg.QueueTimeout = s.duration(value)
+			cfg.QueueTimeout = scenario.Duration(s.t, value)
 		case "ageing":
-			cfg.Ageing = s.duration(value)
+			cfg.Ageing = scenario.Duration(s.t, value)
 		case "refuse-hopeless":
 			cfg.RefuseHopeless = true
 		case "idle":
-			cfg.IdleTimeout = s.duration(value)
+			cfg.IdleTimeout = scenario.Duration(s.t, value)
 		case "lifetime":
-			cfg.Lifetime = s.duration(value)
+			cfg.Lifetime = scenario.Duration(s.t, value)
 		case "jitter":
 			cfg.LifetimeJitter, err = strconv.ParseFloat(value, 64)
 		case "warm":
@@ -48,9 +48,9 @@ func (s *stage) configure(cfg *pool.Config, args []string) {
 			cfg.OpenParallel, err = strconv.Atoi(value)
 		case "retry":
 			low, high, _ := strings.Cut(value, "..")
-			cfg.RetryMin, cfg.RetryMax = s.duration(low), s.duration(high)
+			cfg.RetryMin, cfg.RetryMax = scenario.Duration(s.t, low), scenario.Duration(s.t, high)
 		case "grace":
-			cfg.Grace = s.duration(value)
+			cfg.Grace = scenario.Duration(s.t, value)
 		default:
 			err = errors.New("no such option")
 		}
@@ -66,15 +66,4 @@ func (s *stage) number(text string) int {
 		s.t.Fatal(err)
 	}
 	return n
-}
-
-func (s *stage) duration(text string) time.Duration {
-	if text == "0" {
-		return 0
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return d
 }

@@ -1,23 +1,17 @@
 package pool_test
 
 import (
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/usher-pg/usher/internal/scenario"
 	"github.com/usher-pg/usher/pool"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what happens into the scenarios of testdata")
 
 // TestScenarios plays testdata/*.txt: commands, a line ----, and exactly what happens. Comments begin with #.
 // A command for another pool than p is prefixed with its name and a colon. After each command, pools are
@@ -34,58 +28,16 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into the scenarios
 //	target 5 · limit 3 · config max=5 · hold · hold-closing · unhold · reserve high 1m · shed low
 //	reconnect · lost #2 · budget-max 4 · close · stat · due
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			t.Parallel()
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(text))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if diff := cmp.Diff(string(text), got); diff != "" {
-				t.Errorf("transcript differs (-file +now); go test -rewrite accepts it:\n%s", diff)
-			}
-		})
-	}
-}
-
-// play returns the scenario with what happens now in place of what the file says.
-func play(t *testing.T, text string) string {
-	s := &stage{t: t, pools: map[string]*actor{}}
-	var out strings.Builder
-	expected := false // reading what the file says happens
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		switch {
-		case line == "----":
-			out.WriteString("----\n" + s.take())
-			expected = true
-			continue
-		case line == "":
-			expected = false
-		case expected:
-			continue
-		case !strings.HasPrefix(line, "#"):
-			s.run(line)
-		}
-		out.WriteString(line + "\n")
-	}
-	return out.String()
+	scenario.Run(t, func(t *testing.T, text string) string {
+		return scenario.Play(&stage{t: t, pools: map[string]*actor{}}, text)
+	})
 }
 
 // stage is the world of a scenario.
 type stage struct {
+	scenario.Happenings
 	t      *testing.T
 	now    time.Duration
-	out    strings.Builder
 	budget *pool.Budget
 	pools  map[string]*actor
 	last   int // number of the last resource
@@ -112,17 +64,8 @@ type actor struct {
 	work    pool.Work[string]
 }
 
-func (s *stage) say(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }
-
-func (s *stage) take() string {
-	defer s.out.Reset()
-	if s.out.Len() == 0 {
-		return "ok\n"
-	}
-	return s.out.String()
-}
-
-func (s *stage) run(line string) {
+// Do carries out a command.
+func (s *stage) Do(line string) {
 	name := "p"
 	if i := strings.Index(line, ": "); i >= 0 {
 		name, line = line[:i], line[i+2:]
@@ -144,7 +87,7 @@ func (s *stage) run(line string) {
 		a.Pool = pool.New[string](a.config, s.budget, s.now)
 		s.pools[name] = a
 	case "pass":
-		s.pass(s.duration(args[0]))
+		s.pass(scenario.Duration(s.t, args[0]))
 	default:
 		a := s.pools[name]
 		do := commands[command]
@@ -171,7 +114,7 @@ func (s *stage) settle() {
 			return
 		}
 	}
-	s.t.Fatalf("after 100 ticks at %v a pool is still due:\n%s", s.now, s.out.String())
+	s.t.Fatalf("after 100 ticks at %v a pool is still due:\n%s", s.now, s.String())
 }
 
 func (s *stage) pass(d time.Duration) {
@@ -182,11 +125,11 @@ func (s *stage) pass(d time.Duration) {
 			next = min(next, a.Due())
 		}
 		s.now = max(s.now, next)
-		before := s.out.String()
+		before := s.String()
 		s.settle()
-		if after := s.out.String(); after != before {
-			s.out.Reset()
-			s.say("%s%v:\n%s", before, s.now, strings.TrimSuffix(after[len(before):], "\n"))
+		if after := s.String(); after != before {
+			s.Reset()
+			s.Say("%s%v:\n%s", before, s.now, strings.TrimSuffix(after[len(before):], "\n"))
 		}
 		if s.now >= end {
 			return
@@ -197,7 +140,7 @@ func (s *stage) pass(d time.Duration) {
 func (s *stage) perform(a *actor) {
 	for _, r := range a.work.Refused {
 		name := r.Waiter.Owner.(string)
-		s.say("%s%s is refused after %v: %v", a.prefix(), name, r.Waited, r.Err)
+		s.Say("%s%s is refused after %v: %v", a.prefix(), name, r.Waited, r.Err)
 		if a.manual {
 			a.refused[name] = r
 		} else if !a.AcceptRefusal(r) {
@@ -208,7 +151,7 @@ func (s *stage) perform(a *actor) {
 		s.deliver(a, g)
 	}
 	for _, r := range a.work.Close {
-		s.say("%sclose %s: %v", a.prefix(), r.Value, r.CloseReason())
+		s.Say("%sclose %s: %v", a.prefix(), r.Value, r.CloseReason())
 	}
 	s.open(a, a.work.Open)
 }
@@ -223,7 +166,7 @@ func (a *actor) prefix() string {
 func (s *stage) deliver(a *actor, g grant) {
 	name := g.Waiter.Owner.(string)
 	if a.manual {
-		s.say("%sgrant %s to %s", a.prefix(), g.Resource.Value, name)
+		s.Say("%sgrant %s to %s", a.prefix(), g.Resource.Value, name)
 		a.grants[name] = g
 		return
 	}
@@ -238,12 +181,12 @@ func (s *stage) has(a *actor, name string, r *resource) {
 		s.t.Errorf("%s has %s already", name, other.Value)
 	}
 	a.holds[name] = r
-	s.say("%s%s has %s", a.prefix(), name, r.Value)
+	s.Say("%s%s has %s", a.prefix(), name, r.Value)
 }
 
 func (s *stage) open(a *actor, n int) {
 	if a.opening += n; n > 0 {
-		s.say("%sopen %d", a.prefix(), n)
+		s.Say("%sopen %d", a.prefix(), n)
 	}
 }
 
@@ -269,18 +212,18 @@ var commands = map[string]func(s *stage, a *actor, args []string){
 			s.t.Fatal(err)
 		}
 		if w.Deadline = 0; len(args) > 2 {
-			w.Deadline = s.now + s.duration(args[2])
+			w.Deadline = s.now + scenario.Duration(s.t, args[2])
 		}
 		out := a.Acquire(w, lane, s.now, s.now)
 		switch {
 		case out.Resource != nil:
 			s.has(a, name, out.Resource)
 		case out.Err != nil:
-			s.say("%s%s is refused: %v", a.prefix(), name, out.Err)
+			s.Say("%s%s is refused: %v", a.prefix(), name, out.Err)
 		case out.Queued && out.Wait > 0:
-			s.say("%s%s waits, perhaps %v", a.prefix(), name, out.Wait)
+			s.Say("%s%s waits, perhaps %v", a.prefix(), name, out.Wait)
 		case out.Queued:
-			s.say("%s%s waits", a.prefix(), name)
+			s.Say("%s%s waits", a.prefix(), name)
 		}
 		s.open(a, out.Open)
 	},
@@ -299,7 +242,7 @@ var commands = map[string]func(s *stage, a *actor, args []string){
 	"lost": func(s *stage, a *actor, args []string) {
 		n, ok := a.DiscardIdle(a.known[args[0]], s.now)
 		if !ok {
-			s.say("somebody has it")
+			s.Say("somebody has it")
 		}
 		s.open(a, n)
 	},
@@ -311,11 +254,11 @@ var commands = map[string]func(s *stage, a *actor, args []string){
 	"accept": func(s *stage, a *actor, args []string) {
 		if r, ok := a.refused[args[0]]; ok {
 			delete(a.refused, args[0])
-			s.say("%v", a.AcceptRefusal(r))
+			s.Say("%v", a.AcceptRefusal(r))
 		} else if g := a.grants[args[0]]; a.Accept(g) {
 			s.has(a, args[0], g.Resource)
 		} else {
-			s.say("stale")
+			s.Say("stale")
 		}
 	},
 	"manual": func(s *stage, a *actor, args []string) { a.manual = true },
@@ -325,7 +268,7 @@ var commands = map[string]func(s *stage, a *actor, args []string){
 			value := "#" + strconv.Itoa(s.last)
 			r, g, ok := a.Opened(value, s.now)
 			a.known[value] = r
-			s.say("%s%s opened", a.prefix(), value)
+			s.Say("%s%s opened", a.prefix(), value)
 			if ok {
 				s.deliver(a, g)
 			}
@@ -351,13 +294,13 @@ var commands = map[string]func(s *stage, a *actor, args []string){
 		a.Unhold(s.now, &a.work)
 		s.perform(a)
 	},
-	"drained": func(s *stage, a *actor, args []string) { s.say("%v", a.Drained()) },
+	"drained": func(s *stage, a *actor, args []string) { s.Say("%v", a.Drained()) },
 	"reserve": func(s *stage, a *actor, args []string) {
 		lane, err := pool.ParseLane(args[0])
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		a.OpenReserve(lane, s.now+s.duration(args[1]))
+		a.OpenReserve(lane, s.now+scenario.Duration(s.t, args[1]))
 	},
 	"shed": func(s *stage, a *actor, args []string) {
 		var lanes []pool.Lane
@@ -377,14 +320,14 @@ var commands = map[string]func(s *stage, a *actor, args []string){
 	},
 	"next-close": func(s *stage, a *actor, args []string) {
 		for r := a.NextClose(); r != nil; r = a.NextClose() {
-			s.say("%sclose %s: %v", a.prefix(), r.Value, r.CloseReason())
+			s.Say("%sclose %s: %v", a.prefix(), r.Value, r.CloseReason())
 		}
 	},
 	"due": func(s *stage, a *actor, args []string) {
 		if due := a.Due(); due == pool.Forever {
-			s.say("never")
+			s.Say("never")
 		} else {
-			s.say("in %v", due-s.now)
+			s.Say("in %v", due-s.now)
 		}
 	},
 	"stat": func(s *stage, a *actor, args []string) { s.stat(a) },
@@ -397,7 +340,7 @@ func (s *stage) opens(a *actor, args []string, end func()) {
 	}
 	for range n {
 		if a.opening--; a.opening < 0 {
-			s.t.Fatalf("no open of %s is in flight after:\n%s", a.name, s.out.String())
+			s.t.Fatalf("no open of %s is in flight after:\n%s", a.name, s.String())
 		}
 		end()
 	}
@@ -409,9 +352,9 @@ func (s *stage) stat(a *actor) {
 	if st.Down {
 		state += ", down"
 	}
-	s.say("%s; open %d = %d idle + %d busy; opening %d; target %d, limit %d; reserve %d free, %d busy",
+	s.Say("%s; open %d = %d idle + %d busy; opening %d; target %d, limit %d; reserve %d free, %d busy",
 		state, st.Open, st.Idle, st.Busy, st.Opening, st.Target, st.Limit, st.ReserveFree, st.ReserveBusy)
-	s.say("waiting %v, oldest %v; granted %v, emergencies %v; cancelled %v; unclaimed %d; requeued %v",
+	s.Say("waiting %v, oldest %v; granted %v, emergencies %v; cancelled %v; unclaimed %d; requeued %v",
 		st.Waiting, st.OldestWait, st.Granted, st.Emergencies, st.Cancelled, st.Unclaimed, st.Requeued)
 	line := fmt.Sprintf("opens %d, failed %d", st.Opens, st.OpenFailures)
 	for reason, n := range st.Refused {
@@ -424,8 +367,8 @@ func (s *stage) stat(a *actor) {
 			line += fmt.Sprintf("; closed %d: %v", n, pool.CloseReason(reason))
 		}
 	}
-	s.say("%s", line)
+	s.Say("%s", line)
 	if s.budget != nil {
-		s.say("budget %d of %d", s.budget.InUse(), s.budget.Max())
+		s.Say("budget %d of %d", s.budget.InUse(), s.budget.Max())
 	}
 }

@@ -115,6 +115,7 @@ var table = []row{
 	// What is never part of the program.
 	{"internal/pgtest", world, []string{"internal/privatepg"}, []string{pgxModule}},
 	{"internal/archtest", nothing, nil, nil},
+	{"internal/scenario", files, nil, []string{"github.com/google/go-cmp"}},
 	{"conformance", world, []string{everything}, []string{pgxModule}},
 	{"conformance/transcript", world, nil, []string{pgxModule}},
 	{"bench", world, []string{"internal/pgtest", "internal/privatepg"},
@@ -126,7 +127,7 @@ var endToEnd = []string{"cmd/usher", "conformance", "bench", "internal/server"}
 
 // onlyTests are packages that must not reach a program people run.
 var onlyTests = []string{
-	"internal/pgtest", "internal/archtest", "conformance", "conformance/transcript", "bench",
+	"internal/pgtest", "internal/archtest", "internal/scenario", "conformance", "conformance/transcript", "bench",
 }
 
 // programs are what people run or import.

@@ -1,20 +1,14 @@
 package session
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/usher-pg/usher/internal/scenario"
 	"github.com/usher-pg/usher/internal/wire"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the scenarios in testdata print as what is expected")
 
 // TestScenarios plays the text scenarios in testdata. A file is a list of blocks: commands, a line "----",
 // what they print. A tracker lives until the next "start". The commands:
@@ -36,31 +30,10 @@ var rewrite = flag.Bool("rewrite", false, "write what the scenarios in testdata 
 //	show                     settings and pins
 func TestScenarios(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			t.Parallel()
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := playFile(t, string(data))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(data), got); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", file, diff)
-			}
-		})
-	}
+	scenario.Run(t, playFile)
 }
 
+// playFile is not scenario.Play: a block that prints nothing has no ----.
 func playFile(t *testing.T, data string) string {
 	var player player
 	var out []string
