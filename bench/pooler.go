@@ -44,10 +44,11 @@ func (w *world) startPooler(ctx context.Context, name string, load work) (*poole
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	ports, err := privatepg.FreePorts(1)
 	if err != nil {
 		return nil, err
 	}
+	port := ports[0]
 	p := &pooler{port: port, work: load, log: filepath.Join(dir, "log"), exited: make(chan struct{})}
 	switch name {
 	case "usher":
@@ -122,11 +123,11 @@ func (w *world) pgbouncerCommand(dir string, port int, load work) (*exec.Cmd, er
 	err := errors.Join(
 		os.WriteFile(config, []byte(text.String()), 0o600),
 		os.WriteFile(users, []byte(w.users()), 0o600),
-		w.give(dir), w.give(config), w.give(users),
+		w.account.Give(dir), w.account.Give(config), w.account.Give(users),
 	)
 	cmd := exec.Command(w.pgbouncer, config)
 	cmd.Dir = dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: w.account}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: w.account.Credential()}
 	return cmd, err
 }
 
@@ -224,13 +225,4 @@ func (p *pooler) lastLog() string {
 		return err.Error()
 	}
 	return string(text[max(0, len(text)-2000):])
-}
-
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -38,8 +37,8 @@ type world struct {
 	options
 	folder      string
 	postgres    *privatepg.Server
-	server      string              // its address, host:port
-	account     *syscall.Credential // who PgBouncer runs as; nil: we
+	server      string            // its address, host:port
+	account     privatepg.Account // who PgBouncer runs as
 	certificate *pgtest.Certificate
 	scramSecret string
 	descriptors uint64
@@ -71,7 +70,8 @@ func (w *world) furnish(ctx context.Context) error {
 	if err := w.findPrograms(ctx); err != nil {
 		return err
 	}
-	if err := w.findAccount(); err != nil {
+	var err error
+	if w.account, err = privatepg.Unprivileged("PgBouncer", "pgbouncer", "postgres", "nobody"); err != nil {
 		return err
 	}
 	if err := w.issueCertificate(); err != nil {
@@ -152,27 +152,6 @@ func commit(ctx context.Context) string {
 	return "of unknown version"
 }
 
-// findAccount finds somebody to run PgBouncer as, because it refuses root.
-func (w *world) findAccount() error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	for _, name := range []string{"pgbouncer", "postgres", "nobody"} {
-		found, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, uidErr := strconv.ParseUint(found.Uid, 10, 32)
-		gid, gidErr := strconv.ParseUint(found.Gid, 10, 32)
-		if err := errors.Join(uidErr, gidErr); err != nil {
-			return fmt.Errorf("look up user %s: %w", name, err)
-		}
-		w.account = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		return nil
-	}
-	return errors.New("PgBouncer refuses to run as root, and there is no user nobody")
-}
-
 func (w *world) issueCertificate() error {
 	authority, err := pgtest.NewAuthority("usher bench")
 	if err != nil {
@@ -187,15 +166,7 @@ func (w *world) issueCertificate() error {
 	if err := w.certificate.Save(w.folder, "server"); err != nil {
 		return err
 	}
-	return w.give(w.certificate.KeyFile)
-}
-
-// give lets PgBouncer's user have a file.
-func (w *world) give(path string) error {
-	if w.account == nil {
-		return nil
-	}
-	return os.Chown(path, int(w.account.Uid), int(w.account.Gid))
+	return w.account.Give(w.certificate.KeyFile)
 }
 
 func (w *world) startPostgres(ctx context.Context) error {

@@ -26,21 +26,15 @@ type people struct {
 func startPeople(program, folder string) (*people, error) {
 	cmd := exec.Command(program, ClientsCommand)
 	in, out := io.Pipe()
-	log, err := logTo(cmd, filepath.Join(folder, "clients.log"))
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
 	cmd.Stdout = out
 	commands, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the clients: %w", err)
 	}
 	p := &people{commands: commands, reports: make(chan crowd.Report, 16)}
-	if p.child, err = startChild("clients", cmd); err != nil {
+	if p.child, err = startChild("clients", cmd, filepath.Join(folder, "clients.log")); err != nil {
 		return nil, err
 	}
-	p.log = log.Name()
 	go func() {
 		<-p.exited
 		_ = out.Close()
@@ -98,7 +92,7 @@ func (p *people) tell(ctx context.Context, c crowd.Command, listen func(crowd.Re
 func (p *people) end() error {
 	_ = p.commands.Close()
 	go func() {
-		for range p.reports { //nolint:revive // what they still say is of no interest
+		for range p.reports { // what they still say is of no interest
 		}
 	}()
 	return p.stop(syscall.SIGTERM)

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/usher-pg/usher/internal/privatepg"
 )
 
 const pgbouncerName = "pgbouncer"
@@ -85,7 +86,7 @@ func startPgBouncer(ctx context.Context, o Options, d *database, folder string, 
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(1)
+	ports, err := privatepg.FreePorts(1)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func startPgBouncer(ctx context.Context, o Options, d *database, folder string, 
 		// same verifier. With the password itself it does not, but each login costs thousands of hashes.
 		stored = s.password
 	}
-	account, err := unprivileged()
+	account, err := privatepg.Unprivileged("PgBouncer", "pgbouncer", "postgres", "nobody")
 	if err != nil {
 		return nil, err
 	}
@@ -115,54 +116,21 @@ func startPgBouncer(ctx context.Context, o Options, d *database, folder string, 
 	err = errors.Join(
 		os.WriteFile(config, []byte(text), 0o600),
 		os.WriteFile(users, []byte(usersFile(clientUser, stored)), 0o600),
-		give(account, folder), give(account, config), give(account, users),
+		account.Give(folder), account.Give(config), account.Give(users),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("configure PgBouncer: %w", err)
 	}
 	cmd := exec.Command(path, config)
 	cmd.Dir = folder
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: account}
-	log, err := logTo(cmd, filepath.Join(folder, "pgbouncer.log"))
-	if err != nil {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: account.Credential()}
+	if b.child, err = startChild("PgBouncer", cmd, filepath.Join(folder, "pgbouncer.log")); err != nil {
 		return nil, err
 	}
-	defer log.Close()
-	if b.child, err = startChild("PgBouncer", cmd); err != nil {
-		return nil, err
-	}
-	b.log = log.Name()
 	if err := awaitAnswer(ctx, b); err != nil {
 		return nil, errors.Join(fmt.Errorf("start PgBouncer: %w", err), b.stop())
 	}
 	return b, nil
-}
-
-// unprivileged finds somebody to run PgBouncer as, because it refuses root. nil: we ourselves.
-func unprivileged() (*syscall.Credential, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"pgbouncer", "postgres", "nobody"} {
-		found, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, uidErr := strconv.ParseUint(found.Uid, 10, 32)
-		gid, gidErr := strconv.ParseUint(found.Gid, 10, 32)
-		if err := errors.Join(uidErr, gidErr); err != nil {
-			return nil, fmt.Errorf("look up user %s: %w", name, err)
-		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-	}
-	return nil, errors.New("PgBouncer refuses to run as root, and there is no user nobody")
-}
-
-func give(to *syscall.Credential, path string) error {
-	if to == nil {
-		return nil
-	}
-	return os.Chown(path, int(to.Uid), int(to.Gid))
 }
 
 func (b *pgbouncer) name() string     { return pgbouncerName }

@@ -3,7 +3,6 @@ package loadtest
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -18,15 +17,24 @@ const killPatience = 5 * time.Second
 type child struct {
 	name   string
 	cmd    *exec.Cmd
-	log    string        // the file with its output; may be empty
+	log    string        // the file with its output
 	exited chan struct{} // closed when it has ended
 	err    error         // how; to be read after exited
 }
 
-// startChild starts a process. The thread that starts it stays until it ends, because the kernel ties the
-// parent-death signal to the thread (prctl(2), PR_SET_PDEATHSIG).
-func startChild(name string, cmd *exec.Cmd) (*child, error) {
-	c := &child{name: name, cmd: cmd, exited: make(chan struct{})}
+// startChild starts a process, whose output goes to a log unless the command sends it elsewhere. The thread that starts
+// it stays until it ends, because the kernel ties the parent-death signal to the thread (prctl(2), PR_SET_PDEATHSIG).
+func startChild(name string, cmd *exec.Cmd, log string) (*child, error) {
+	file, err := os.Create(log)
+	if err != nil {
+		return nil, fmt.Errorf("create a log: %w", err)
+	}
+	defer file.Close()
+	cmd.Stderr = file
+	if cmd.Stdout == nil {
+		cmd.Stdout = file
+	}
+	c := &child{name: name, cmd: cmd, log: log, exited: make(chan struct{})}
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
@@ -48,16 +56,6 @@ func startChild(name string, cmd *exec.Cmd) (*child, error) {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	return c, nil
-}
-
-// logTo sends the output of a command that has not been started to a file.
-func logTo(cmd *exec.Cmd, path string) (*os.File, error) {
-	log, err := os.Create(path)
-	if err != nil {
-		return nil, fmt.Errorf("create a log: %w", err)
-	}
-	cmd.Stdout, cmd.Stderr = log, log
-	return log, nil
 }
 
 func (c *child) pid() int { return c.cmd.Process.Pid }
@@ -87,18 +85,4 @@ func (c *child) lastLog() string {
 		return err.Error()
 	}
 	return string(text[max(0, len(text)-enough):])
-}
-
-// freePorts asks the kernel for ports that nobody listens at.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }

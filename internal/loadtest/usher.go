@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/usher-pg/usher/internal/auth"
+	"github.com/usher-pg/usher/internal/privatepg"
 	"github.com/usher-pg/usher/internal/status"
 	"github.com/usher-pg/usher/pool"
 )
@@ -87,7 +88,7 @@ func newSecret() secret {
 func usersFile(user, stored string) string { return fmt.Sprintf("%q %q\n", user, stored) }
 
 func startUsher(ctx context.Context, o Options, d *database, folder string, s secret) (pooler, error) {
-	ports, err := freePorts(2)
+	ports, err := privatepg.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
@@ -105,15 +106,9 @@ func startUsher(ctx context.Context, o Options, d *database, folder string, s se
 	}
 	cmd := exec.Command(o.Program, "serve", "--config", config)
 	cmd.Dir = folder
-	log, err := logTo(cmd, filepath.Join(folder, "usher.log"))
-	if err != nil {
+	if u.child, err = startChild("usher", cmd, filepath.Join(folder, "usher.log")); err != nil {
 		return nil, err
 	}
-	defer log.Close()
-	if u.child, err = startChild("usher", cmd); err != nil {
-		return nil, err
-	}
-	u.log = log.Name()
 	if err := awaitAnswer(ctx, u); err != nil {
 		return nil, errors.Join(fmt.Errorf("start usher: %w", err), u.stop())
 	}

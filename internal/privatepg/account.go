@@ -14,8 +14,9 @@ import (
 	"syscall"
 )
 
-// account is the user that initdb and postgres run as. The zero account is the user of this process.
-type account struct {
+// Account is the user that programs run as which refuse root: initdb, postgres, poolers. The zero Account is the
+// user of this process.
+type Account struct {
 	name       string
 	uid, gid   int
 	switchUser bool // this process is root and has to become the account for its children
@@ -27,34 +28,34 @@ var unprivileged = []string{"postgres", "pgsql", "nobody"}
 
 // settle creates the folder and decides who runs PostgreSQL in it. As root that is the owner of the folder
 // if it has another one than root, so that a folder made without root is still good.
-func settle(wanted, elsewhere string) (string, account, error) {
+func settle(wanted, elsewhere string) (string, Account, error) {
 	if os.Geteuid() != 0 {
 		err := os.MkdirAll(wanted, 0o700)
 		if err != nil {
-			return "", account{}, fmt.Errorf("create the folder: %w", err)
+			return "", Account{}, fmt.Errorf("create the folder: %w", err)
 		}
-		return wanted, account{}, nil
+		return wanted, Account{}, nil
 	}
 	who, err := chooseAccount(wanted)
 	if err != nil {
-		return "", account{}, err
+		return "", Account{}, err
 	}
 	dir := wanted
 	if closed := who.closedParent(wanted); closed != "" {
 		if elsewhere == "" {
-			return "", account{}, fmt.Errorf(
+			return "", Account{}, fmt.Errorf(
 				"PostgreSQL runs as user %s here, because it refuses root, and %s cannot enter %s on the way to %s: "+
 					"use a folder outside, or let others enter it (chmod o+x %s)",
 				who.name, who.name, closed, wanted, closed)
 		}
 		dir = filepath.Join(elsewhere, folderName(wanted))
 		if closed := who.closedParent(dir); closed != "" {
-			return "", account{}, fmt.Errorf("user %s, whom PostgreSQL runs as, can enter neither %s nor %s",
+			return "", Account{}, fmt.Errorf("user %s, whom PostgreSQL runs as, can enter neither %s nor %s",
 				who.name, wanted, closed)
 		}
 	}
 	if err := who.own(dir); err != nil {
-		return "", account{}, err
+		return "", Account{}, err
 	}
 	return dir, who, nil
 }
@@ -69,15 +70,24 @@ func folderName(path string) string {
 	return readable + "-" + hex.EncodeToString(sum[:4])
 }
 
-func chooseAccount(dir string) (account, error) {
+func chooseAccount(dir string) (Account, error) {
 	if uid, gid, err := owner(dir); err == nil && uid != 0 {
-		who := account{name: strconv.Itoa(uid), uid: uid, gid: gid, switchUser: true}
+		who := Account{name: strconv.Itoa(uid), uid: uid, gid: gid, switchUser: true}
 		if known, err := user.LookupId(who.name); err == nil {
 			who.name = known.Username
 		}
 		return who, nil
 	}
-	for _, name := range unprivileged {
+	return Unprivileged("PostgreSQL", unprivileged...)
+}
+
+// Unprivileged is the first of these users that exists, for a program to run as when this process is root; otherwise it
+// is the zero Account.
+func Unprivileged(program string, names ...string) (Account, error) {
+	if os.Geteuid() != 0 {
+		return Account{}, nil
+	}
+	for _, name := range names {
 		found, err := user.Lookup(name)
 		if err != nil {
 			continue
@@ -85,12 +95,12 @@ func chooseAccount(dir string) (account, error) {
 		uid, uidErr := strconv.Atoi(found.Uid)
 		gid, gidErr := strconv.Atoi(found.Gid)
 		if err := errors.Join(uidErr, gidErr); err != nil {
-			return account{}, fmt.Errorf("look up user %s: %w", name, err)
+			return Account{}, fmt.Errorf("look up user %s: %w", name, err)
 		}
-		return account{name: name, uid: uid, gid: gid, switchUser: true}, nil
+		return Account{name: name, uid: uid, gid: gid, switchUser: true}, nil
 	}
-	return account{}, fmt.Errorf("PostgreSQL refuses to run as root, and none of the users %s exists "+
-		"to run it as", strings.Join(unprivileged, ", "))
+	return Account{}, fmt.Errorf("%s refuses to run as root, and none of the users %s exists to run it as", program,
+		strings.Join(names, ", "))
 }
 
 func owner(path string) (uid, gid int, err error) {
@@ -106,7 +116,7 @@ func owner(path string) (uid, gid int, err error) {
 }
 
 // closedParent returns the first folder above dir that the account may not enter, or "".
-func (a account) closedParent(dir string) string {
+func (a Account) closedParent(dir string) string {
 	var closed string
 	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
 		if info, err := os.Stat(parent); err == nil && !a.mayEnter(info) {
@@ -120,7 +130,7 @@ func (a account) closedParent(dir string) string {
 
 // mayEnter reads the permission bits only: what an access list grants beyond them is not seen, and then the
 // advice to open the folder is a little too careful.
-func (a account) mayEnter(info fs.FileInfo) bool {
+func (a Account) mayEnter(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return true
@@ -136,18 +146,18 @@ func (a account) mayEnter(info fs.FileInfo) bool {
 }
 
 // own creates a folder, with parents anybody may enter, that belongs to the account and nobody else enters.
-func (a account) own(dir string) error {
+func (a Account) own(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return fmt.Errorf("create the folder: %w", err)
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("create the folder: %w", err)
 	}
-	return a.give(dir)
+	return a.Give(dir)
 }
 
-// give makes the account the owner of a file or folder.
-func (a account) give(path string) error {
+// Give makes the account the owner of a file or folder.
+func (a Account) Give(path string) error {
 	if !a.switchUser {
 		return nil
 	}
@@ -158,15 +168,15 @@ func (a account) give(path string) error {
 }
 
 // write puts a file into a folder of the account, which alone may read it.
-func (a account) write(path string, content []byte) error {
+func (a Account) write(path string, content []byte) error {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		return err
 	}
-	return a.give(path)
+	return a.Give(path)
 }
 
-// credential is what makes a child run as the account; nil for the user of this process.
-func (a account) credential() *syscall.Credential {
+// Credential is what makes a child run as the account; nil for the user of this process.
+func (a Account) Credential() *syscall.Credential {
 	if !a.switchUser {
 		return nil
 	}
@@ -178,7 +188,7 @@ func (a account) credential() *syscall.Credential {
 const maxSocketPath = 104
 
 // socketDir is the folder itself when a socket's path in it is short enough, else a folder in /tmp.
-func (a account) socketDir(dir string) (string, error) {
+func (a Account) socketDir(dir string) (string, error) {
 	if len(filepath.Join(dir, ".s.PGSQL.65535.lock"))+1 <= maxSocketPath {
 		return dir, nil
 	}
@@ -191,9 +201,9 @@ func (a account) socketDir(dir string) (string, error) {
 }
 
 // privateFolder makes a folder where anybody may make one: it must not be a link or belong to somebody else.
-func (a account) privateFolder(dir string) error {
+func (a Account) privateFolder(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err == nil {
-		return a.give(dir)
+		return a.Give(dir)
 	} else if !errors.Is(err, os.ErrExist) {
 		return err
 	}

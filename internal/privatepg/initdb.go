@@ -115,7 +115,7 @@ func (s *Server) dress(cmd *exec.Cmd) {
 	cmd.Env = childEnvironment(os.Environ(), s.dir)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	// A group of its own: Ctrl-C in a terminal is for usher, which then stops PostgreSQL in order.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.account.credential(), Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.account.Credential(), Setpgid: true}
 	dieWithParent(cmd.SysProcAttr)
 }
 

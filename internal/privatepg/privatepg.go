@@ -64,7 +64,7 @@ type Server struct {
 	sockets string
 	port    int
 	install Installation
-	account account
+	account Account
 	lock    *os.File
 	log     *logTail
 

@@ -68,11 +68,11 @@ func (s *Server) worthRetry() bool {
 func (s *Server) launchOnce(ctx context.Context) error {
 	first := s.current() == nil
 	if s.config.Port == 0 && first {
-		port, err := freePort()
+		ports, err := FreePorts(1)
 		if err != nil {
 			return err
 		}
-		s.port = port
+		s.port = ports[0]
 	}
 	cmd := exec.Command(s.install.Program("postgres"),
 		"-D", s.dataDir(),
@@ -210,14 +210,18 @@ func (p *process) signal(signal syscall.Signal) error {
 	return nil
 }
 
-// freePort asks the kernel for a port nobody listens at.
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
+// FreePorts asks the kernel for different ports of the loopback address that nobody listens at.
+func FreePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer listener.Close()
+		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
+	return ports, nil
 }
 
 func errorOr(err, otherwise error) error {
