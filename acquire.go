@@ -83,9 +83,7 @@ func (p *Pool) take(ctx context.Context, lane Lane, since, now time.Duration) (*
 	}
 	p.manager.waiters.Put(w)
 	if err != nil {
-		failure := p.failed(lane, err, since)
-		failure.Expected = out.Wait
-		return nil, failure
+		return nil, p.failed(lane, err, since)
 	}
 	return r, nil
 }
@@ -138,7 +136,11 @@ func (p *Pool) giveBack(r *resource) {
 }
 
 func (p *Pool) failed(lane Lane, err error, since time.Duration) *AcquireError {
-	e := &AcquireError{Pool: p.name, Lane: lane, Err: err, Waited: p.manager.now() - since}
+	now := p.manager.now()
+	e := &AcquireError{
+		Pool: p.name, Lane: lane, Err: err,
+		Waited: now - since, Expected: p.engine.ExpectedWait(lane, now),
+	}
 	if cause := p.failure.Load(); cause != nil && err == ErrDown {
 		e.Cause = *cause
 	}

@@ -64,8 +64,8 @@ type PoolConfig struct {
 	// MinIdle keeps so many idle beside those in use, as far as Max allows. It is looked at every CheckPeriod.
 	MinIdle int
 
-	// SLO is how long a request of the lane waits before it may take from the reserve. 0: it has no claim on
-	// it, except critical, whose 0 means 10 ms (pool.DefaultSLO). Negative: none, whatever the lane.
+	// SLO is how long a request of the lane waits at most before it may take from the reserve. 0: it has no claim
+	// on it, except critical, whose 0 means 10 ms (pool.DefaultSLO). Negative: none, whatever the lane.
 	SLO [Lanes]time.Duration
 	// QueueTimeout refuses a request that has waited for so long. 0: its context alone bounds it.
 	QueueTimeout time.Duration
@@ -87,8 +87,13 @@ type PoolConfig struct {
 	// 0: pool.DefaultLifetimeJitter. Negative: none.
 	LifetimeJitter float64
 
+	// Warm is the part of the server connections, 0 to pool.MaxWarm, that should be free: more are opened when
+	// fewer are, so that growth is ahead of demand.
+	Warm float64
 	// OpenParallel is how many may be opened at the same time. 0: pool.DefaultOpenParallel.
 	OpenParallel int
+	// OpenRate is how many may be opened per second in the long run. 0: as many as OpenParallel lets.
+	OpenRate int
 	// OpenTimeout bounds opening one, with hooks and warm-up. 0: DefaultOpenTimeout.
 	OpenTimeout time.Duration
 	// RetryMin and RetryMax bound the pause after a failure to open one; it doubles from one to the other.
@@ -170,7 +175,8 @@ func (c PoolConfig) engine() engine.Config {
 		SLO: c.SLO, QueueTimeout: c.QueueTimeout, QueueLimit: c.QueueLimit, Ageing: c.Ageing,
 		RefuseHopeless: c.RefuseHopeless,
 		IdleTimeout:    c.IdleTimeout, Lifetime: c.Lifetime, LifetimeJitter: c.LifetimeJitter,
-		OpenParallel: c.OpenParallel, RetryMin: c.RetryMin, RetryMax: c.RetryMax, Grace: c.Grace,
+		Warm: c.Warm, OpenParallel: c.OpenParallel, OpenRate: c.OpenRate,
+		RetryMin: c.RetryMin, RetryMax: c.RetryMax, Grace: c.Grace,
 		Seed: rand.Uint64(),
 	}
 }

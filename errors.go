@@ -34,8 +34,8 @@ type AcquireError struct {
 	Cause error
 	// Waited is how long the request was in the queue.
 	Waited time.Duration
-	// Expected is how long it was expected to wait when it came; 0 if nothing was known. It is a fair answer to
-	// the question when to try again.
+	// Expected is how long a request that comes now is expected to wait; 0 if nothing is known. It is a fair
+	// answer to the question when to try again.
 	Expected time.Duration
 }
 

@@ -13,7 +13,8 @@ type Outcome[R any] struct {
 	Err error
 	// Open is how many opens the caller must start now.
 	Open int
-	// Wait is how long the request is expected to wait, or would have been; 0 if nothing is known.
+	// Wait is how long a request that is refused would have waited; 0 if nothing is known. For one that waits,
+	// ask ExpectedWait.
 	Wait time.Duration
 }
 
@@ -49,10 +50,9 @@ func (p *Pool[R]) Acquire(w *Waiter[R], lane Lane, since, now time.Duration) Out
 // queueUp is Acquire beyond the fast path. Even so w may be served at once: from the reserve, or because
 // those before it have no claim on what is idle.
 func (p *Pool[R]) queueUp(w *Waiter[R], now time.Duration) Outcome[R] {
-	wait := p.expectedWait(w.lane, now)
-	if reason, refuse := p.judge(w, wait, now); refuse {
+	if reason, refuse := p.judge(w, now); refuse {
 		p.tally.refusal(reason, w.lane)
-		return Outcome[R]{Err: reason.Err(), Wait: wait}
+		return Outcome[R]{Err: reason.Err(), Wait: p.expectedWait(w.lane, now)}
 	}
 	p.orders++
 	w.order, w.queued, w.deadline = p.orders, now, w.Deadline
@@ -66,11 +66,11 @@ func (p *Pool[R]) queueUp(w *Waiter[R], now time.Duration) Outcome[R] {
 		}
 	}
 	p.wakeFor(w, now)
-	return Outcome[R]{Queued: true, Open: p.startOpens(now), Wait: wait}
+	return Outcome[R]{Queued: true, Open: p.startOpens(now)}
 }
 
 // judge is admission: whether w may not even queue.
-func (p *Pool[R]) judge(w *Waiter[R], wait, now time.Duration) (Reason, bool) {
+func (p *Pool[R]) judge(w *Waiter[R], now time.Duration) (Reason, bool) {
 	switch {
 	case p.state == closed:
 		return ReasonClosed, true
@@ -80,14 +80,31 @@ func (p *Pool[R]) judge(w *Waiter[R], wait, now time.Duration) (Reason, bool) {
 		return ReasonDown, true
 	case p.queue.waiting[w.lane] >= p.config.QueueLimit[w.lane]:
 		return ReasonQueueFull, true
-	case p.config.RefuseHopeless && p.state == active && wait > 0:
-		deadline := w.Deadline
-		if deadline == 0 && p.config.QueueTimeout > 0 {
-			deadline = after(now, p.config.QueueTimeout)
-		}
-		return ReasonHopeless, deadline != 0 && after(now, wait) > deadline
+	case p.config.RefuseHopeless && p.state == active:
+		return ReasonHopeless, p.hopeless(w, now)
 	}
 	return 0, false
+}
+
+func (p *Pool[R]) hopeless(w *Waiter[R], now time.Duration) bool {
+	deadline := w.Deadline
+	if deadline == 0 && p.config.QueueTimeout > 0 {
+		deadline = after(now, p.config.QueueTimeout)
+	}
+	if deadline == 0 {
+		return false
+	}
+	wait := p.expectedWait(w.lane, now)
+	return wait > 0 && after(now, wait) > deadline
+}
+
+// ExpectedWait is how long a request that comes now would wait in the lane, as far as the past tells. 0: nothing is
+// known.
+func (p *Pool[R]) ExpectedWait(lane Lane, now time.Duration) time.Duration {
+	checkLane(lane)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.expectedWait(lane, p.advance(now))
 }
 
 // expectedWait is how long the next one to queue in the lane will wait if all goes on as it did: until those before

@@ -163,7 +163,9 @@ func (p *Pool[R]) need() int {
 		return 0
 	}
 	demand := p.taken() + p.queue.total
-	demand += int(float64(demand) * p.config.Warm / (1 - p.config.Warm))
+	if p.config.Warm > 0 {
+		demand += int(float64(demand) * p.config.Warm / (1 - p.config.Warm))
+	}
 	n := max(p.floor(), min(demand, p.limit())+p.config.Reserve)
 	if p.barren {
 		n = max(n, 1) // somebody must find out when the server is back

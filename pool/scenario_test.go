@@ -214,14 +214,15 @@ var commands = map[string]func(s *stage, a *actor, args []string){
 		if w.Deadline = 0; len(args) > 2 {
 			w.Deadline = s.now + scenario.Duration(s.t, args[2])
 		}
+		wait := a.ExpectedWait(lane, s.now)
 		out := a.Acquire(w, lane, s.now, s.now)
 		switch {
 		case out.Resource != nil:
 			s.has(a, name, out.Resource)
 		case out.Err != nil:
 			s.Say("%s%s is refused: %v", a.prefix(), name, out.Err)
-		case out.Queued && out.Wait > 0:
-			s.Say("%s%s waits, perhaps %v", a.prefix(), name, out.Wait)
+		case out.Queued && wait > 0:
+			s.Say("%s%s waits, perhaps %v", a.prefix(), name, wait)
 		case out.Queued:
 			s.Say("%s%s waits", a.prefix(), name)
 		}
