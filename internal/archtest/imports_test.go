@@ -81,13 +81,32 @@ var table = []row{
 	{"internal/metrics", world, []string{"internal/status"}, []string{prometheusModule}},
 	{"internal/web", world, []string{"internal/status"}, nil},
 
-	// The brain, which never sees a connection, and the cluster.
-	{"internal/calendar", nothing, nil, nil},
-	{"internal/forecast", nothing, nil, []string{"gonum.org/v1/gonum"}},
-	{"internal/history", world, nil, nil},
-	{"internal/scaler", nothing, []string{
-		"pool", "internal/calendar", "internal/forecast", "internal/history",
+	// The brain, which never sees a connection: what decides is pure, and what fetches and keeps is beneath it.
+	{"internal/calendar", nothing, nil,
+		[]string{"github.com/emersion/go-ical", "github.com/teambition/rrule-go"}},
+	{"internal/calendar/feed", world, []string{"internal/calendar"}, []string{pgxModule}},
+	{"internal/history", nothing, nil, nil},
+	{"internal/history/sqlite", world, []string{"internal/history"}, []string{"modernc.org/sqlite"}},
+	{"internal/history/postgres", world, []string{"internal/history"}, []string{pgxModule}},
+	{"internal/history/imports", world, []string{"internal/history"}, []string{pgxModule, prometheusModule}},
+	{"internal/forecast", nothing, []string{"internal/calendar", "internal/history", "internal/forecast/series"},
+		[]string{"gonum.org/v1/gonum"}},
+	{"internal/forecast/series", nothing, nil, []string{"gonum.org/v1/gonum"}},
+	{"internal/forecast/backtest", nothing, []string{"internal/calendar", "internal/history", "internal/forecast"}, nil},
+	{"internal/staffing", nothing, nil, nil},
+	{"internal/scaler", nothing, []string{"internal/forecast", "internal/staffing"}, nil},
+	{"internal/tuner", nothing, nil, []string{"gonum.org/v1/gonum"}},
+	{"internal/simulation", nothing, []string{
+		"internal/calendar", "internal/history", "internal/forecast", "internal/staffing", "internal/scaler",
+		"internal/tuner",
 	}, nil},
+	{"internal/brain", world, []string{
+		"internal/calendar", "internal/calendar/feed", "internal/history", "internal/history/sqlite",
+		"internal/history/postgres", "internal/forecast", "internal/staffing", "internal/scaler", "internal/tuner",
+		"internal/status",
+	}, nil},
+
+	// The cluster.
 	{"internal/topology", world, nil, nil},
 	{"internal/cluster", world, []string{"internal/topology"}, nil},
 	{"internal/cluster/etcd", world, []string{"internal/cluster"}, []string{"go.etcd.io/etcd"}},
@@ -99,6 +118,9 @@ var table = []row{
 	{"internal/server", world, []string{everything}, []string{unixModule, "golang.org/x/sync"}},
 	{"cmd/usher", world, []string{
 		"internal/server", "internal/config", "internal/privatepg", "internal/loadtest", "internal/loadtest/crowd",
+		"internal/calendar", "internal/calendar/feed", "internal/history", "internal/history/imports",
+		"internal/history/sqlite", "internal/history/postgres", "internal/forecast", "internal/forecast/series",
+		"internal/forecast/backtest", "internal/simulation",
 	},
 		[]string{"github.com/spf13/cobra", "golang.org/x/sync", unixModule}},
 
