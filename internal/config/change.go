@@ -148,7 +148,7 @@ func setRow[T any](path, text string, rows []row[T], to *T) error {
 	}
 	v := rows[i].at(to)
 	switch v.(type) {
-	case listValue, laneRules, secret, target:
+	case listValue, sectionList, secret, target:
 		return ErrOnlyInFile
 	}
 	if !rows[i].Reloadable {

@@ -141,7 +141,7 @@ func (d *decoder) scalarOrList(e source.Entry, path string, v value) bool {
 	switch list := v.(type) {
 	case listValue:
 		return d.list(e, path, list)
-	case laneRules:
+	case sectionList:
 		return list.take(d, e, path)
 	}
 	if message := unfit(e.Value, v); message != "" {

@@ -1,9 +1,6 @@
 package config
 
-import (
-	"net/netip"
-	"strconv"
-)
+import "net/netip"
 
 // Lane is a priority class, by its name.
 type Lane string
@@ -107,4 +104,4 @@ func (r *LaneRule) HighestLane() Lane {
 // maxLaneRules bounds what each login looks through.
 const maxLaneRules = 1000
 
-func laneRulePath(i int) string { return "lanes.rules[" + strconv.Itoa(i) + "]" }
+func laneRulePath(i int) string { return itemPath("lanes.rules", i) }

@@ -49,7 +49,7 @@ func TestLaneRules(t *testing.T) {
 	}
 	shown := `[{lane: critical, users: [checkout, pay_*], databases: [app]}, {lane: low, highest: normal, ` +
 		`application_names: [report*], addresses: [10.1.2.3, 10.0.0.0/8, fd00::/8, 10.9.0.0/16, local]}]`
-	if got := (laneRules{&c.Lanes.Rules}).text(); got != shown {
+	if got := laneRules(&c.Lanes.Rules).text(); got != shown {
 		t.Errorf("shown as %s", got)
 	}
 	if _, err := c.Set("lanes.rules", "[]"); err == nil {

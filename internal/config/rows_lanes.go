@@ -1,12 +1,6 @@
 package config
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-
-	"github.com/usher-pg/usher/internal/config/source"
-)
+import "strings"
 
 func laneAccessRows() []row[Config] {
 	return []row[Config]{
@@ -34,7 +28,7 @@ func laneAccessRows() []row[Config] {
 				"addresses it gives; the first rule that fits counts. It is looked for when the client logs in. Texts " +
 				"may hold * for any characters. addresses are addresses, networks, or local for Unix sockets. lane is " +
 				"the lane of the client's requests, highest the highest one it may ask for; without it that is lane.",
-		}, func(c *Config) value { return laneRules{&c.Lanes.Rules} }},
+		}, func(c *Config) value { return laneRules(&c.Lanes.Rules) }},
 	}
 }
 
@@ -52,61 +46,9 @@ func laneRuleRows() []row[LaneRule] {
 	}
 }
 
-// laneRules is a list of sections. Only the file can give it.
-type laneRules struct {
-	at *[]LaneRule
-}
-
-func (v laneRules) kind() string {
-	return "list of rules, each {lane: …, highest: …, users: […], databases: […], application_names: […], addresses: […]}"
-}
-func (v laneRules) place() any       { return v.at }
-func (v laneRules) bouncer() string  { return v.text() }
-func (v laneRules) set(string) error { return ErrOnlyInFile }
-func (v laneRules) text() string {
-	var rules []string
-	for _, r := range *v.at {
-		var keys []string
-		for _, row := range laneRuleRows() {
-			if text := row.at(&r).text(); text != "" && text != "[]" {
-				keys = append(keys, row.Path+": "+text)
-			}
-		}
-		rules = append(rules, "{"+strings.Join(keys, ", ")+"}")
-	}
-	return "[" + strings.Join(rules, ", ") + "]"
-}
-
-// take takes the items of the list. It reports whether all were taken.
-func (v laneRules) take(d *decoder, e source.Entry, path string) bool {
-	if e.Value.Kind != source.List {
-		d.report.At(placed(e), path, "is "+e.Value.Kind.String(), v.kind())
-		return false
-	}
-	if len(e.Value.Items) > maxLaneRules {
-		d.report.At(placed(e), path, "has too many rules", fmt.Sprintf("at most %d", maxLaneRules))
-		return false
-	}
-	problems := d.report.Len()
-	rules := make([]LaneRule, len(e.Value.Items))
-	for i, item := range e.Value.Items {
-		if item.Kind != source.Map {
-			d.report.At(item, path, "an item of the list is "+item.Kind.String(), v.kind())
-			continue
-		}
-		entries := d.unique(item, laneRulePath(i))
-		for _, inner := range entries {
-			assignIn(d, inner, laneRulePath(i), "", laneRuleRows(), &rules[i], nil)
-		}
-		if !slices.ContainsFunc(entries, func(e source.Entry) bool { return e.Key.Text == "lane" }) {
-			d.report.At(item, laneRulePath(i), "has no lane", "one of critical, high, normal, low")
-		}
-	}
-	if d.report.Len() > problems {
-		return false
-	}
-	*v.at = rules
-	return true
+// laneRules are lanes.rules.
+func laneRules(at *[]LaneRule) sections[LaneRule] {
+	return sections[LaneRule]{at: at, one: "rule", rows: laneRuleRows(), needs: []string{"lane"}, most: maxLaneRules}
 }
 
 // clientAddresses is where clients of a rule come from.
