@@ -88,7 +88,7 @@ var table = []row{
 	{"internal/history", nothing, nil, nil},
 	{"internal/history/sqlite", world, []string{"internal/history"}, []string{"modernc.org/sqlite"}},
 	{"internal/history/postgres", world, []string{"internal/history"}, []string{pgxModule}},
-	{"internal/history/imports", world, []string{"internal/history"}, []string{pgxModule, prometheusModule}},
+	{"internal/history/imports", world, []string{"internal/history"}, []string{pgxModule}},
 	{"internal/forecast", nothing, []string{"internal/calendar", "internal/history", "internal/forecast/series"},
 		[]string{"gonum.org/v1/gonum"}},
 	{"internal/forecast/series", nothing, nil, []string{"gonum.org/v1/gonum"}},

@@ -36,6 +36,11 @@ type Config struct {
 	Limits                  Limits
 	Timeouts                Timeouts
 	Log                     Log
+	Timezone                string
+	History                 History
+	Calendars               []Calendar
+	RushHours               []RushHour
+	Tuning                  TuningMode
 
 	// Budgets maps a database server, as Target.Server writes it, to the connections all pools together may have
 	// open there. A server without an entry has no budget.
@@ -175,6 +180,10 @@ func Default() *Config {
 		},
 		Timeouts:     Timeouts{ClientLogin: time.Minute},
 		Log:          Log{Level: LogInfo, Format: LogText},
+		Timezone:     "Local",
+		History:      History{Store: HistoryStore{Path: HistoryAuto}, Detail: 60 * day, Keep: 3 * year},
+		RushHours:    weddingRush(),
+		Tuning:       TuningObserve,
 		Budgets:      map[string]int{},
 		PoolDefaults: defaultPoolOptions(),
 		Pools:        map[string]*Pool{},
@@ -189,6 +198,8 @@ func (c *Config) Clone() *Config {
 	d.StatsUsers = slices.Clone(c.StatsUsers)
 	d.IgnoreStartupParameters = slices.Clone(c.IgnoreStartupParameters)
 	d.Lanes.Rules = slices.Clone(c.Lanes.Rules) // whose lists are never changed
+	d.Calendars = slices.Clone(c.Calendars)     // whose lists neither
+	d.RushHours = slices.Clone(c.RushHours)
 	d.Budgets = maps.Clone(c.Budgets)
 	d.Pools = make(map[string]*Pool, len(c.Pools))
 	for name, p := range c.Pools {

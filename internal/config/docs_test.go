@@ -43,6 +43,7 @@ var exampleValues = map[string]string{
 	"admin_users":           `[postgres]`,
 	"lanes.rules":           `[{users: [checkout], lane: critical}, {application_names: ["report*"], lane: low}]`,
 	"stats_users":           `[monitoring]`,
+	"calendars":             `[{name: weddings, file: /etc/usher/weddings.ics, kind: wedding}]`,
 	"budgets.<server>":      `100`,
 	"pools.<name>.url":      `postgres://app@db.example:5432/app`,
 	"pools.<name>.size.min": `2`,
@@ -64,7 +65,7 @@ func TestTheExampleSetsEveryOptionAndParses(t *testing.T) {
 		changed = append(changed, c.Path)
 	}
 	want := []string{
-		"listen", "http", "auth.users_file", "admin_users", "stats_users", "lanes.rules",
+		"listen", "http", "auth.users_file", "admin_users", "stats_users", "lanes.rules", "calendars",
 		`budgets."db.example:5432"`, "pools.*",
 		"pools.app",
 	}
@@ -121,6 +122,7 @@ var chapters = []struct {
 	{"The process", "", []string{"listen", "unix_socket_mode", "http", "loops", "io_uring"}},
 	{"Clients", "", []string{"auth.", "tls.", "ignore_startup_parameters", "limits.", "timeouts."}},
 	{"Lanes", "", []string{"lanes."}},
+	{"What is coming", "", []string{"timezone", "history.", "calendars", "rush_hours", "tuning"}},
 	{"Operation", "", []string{"admin_users", "stats_users", "log."}},
 	{"Pools: where they lead", "", []string{"pools.<name>.url", "pools.<name>.user", "pools.<name>.password"}},
 	{"Pools: what can have a default", "Below `pool_defaults` for all pools, below a pool for that one.",

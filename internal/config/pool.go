@@ -91,6 +91,7 @@ type PoolOptions struct {
 	Size               Size
 	Lanes              Lanes
 	Emergency          Emergency
+	Scaling            Scaling
 	PreparedStatements int
 	ResetQuery         string
 	WarmUp             []string
@@ -181,6 +182,7 @@ func defaultPoolOptions() PoolOptions {
 			AcquireSLO: 10 * time.Millisecond, MaxWaiting: 100_000, Ageing: 5 * time.Second, Hopeless: HopelessRefuse,
 		},
 		Emergency:          defaultEmergency(),
+		Scaling:            defaultScaling(),
 		PreparedStatements: 200,
 		ResetQuery:         "DISCARD ALL",
 		TLS:                ServerTLS{SSLMode: SSLPrefer, Negotiation: NegotiatePostgres},

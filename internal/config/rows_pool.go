@@ -34,6 +34,7 @@ func poolOptionRows() []row[PoolOptions] {
 	rows = append(rows, sizeRows()...)
 	rows = append(rows, laneRows()...)
 	rows = append(rows, emergencyRows()...)
+	rows = append(rows, scalingRows()...)
 	rows = append(rows, serverTLSRows()...)
 	rows = append(rows, clientTimeoutRows()...)
 	return append(rows, serverTimeoutRows()...)

@@ -21,6 +21,7 @@ func processRows() []row[Config] {
 	rows = append(rows, clientTLSRows()...)
 	rows = append(rows, consoleRows()...)
 	rows = append(rows, laneAccessRows()...)
+	rows = append(rows, brainRows()...)
 	rows = append(rows, limitRows()...)
 	return append(rows, logRows()...)
 }

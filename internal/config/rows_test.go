@@ -53,7 +53,8 @@ func walkFields(v reflect.Value, name string, visit func(field string, at any)) 
 			continue
 		}
 		f := v.Field(i)
-		if f.Kind() == reflect.Struct && f.Type() != reflect.TypeFor[Target]() {
+		one := f.Type() == reflect.TypeFor[Target]() || f.Type() == reflect.TypeFor[HistoryStore]()
+		if f.Kind() == reflect.Struct && !one {
 			walkFields(f, field, visit)
 			continue
 		}

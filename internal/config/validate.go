@@ -51,6 +51,8 @@ func (d *decoder) validate() {
 	d.validateListen()
 	d.validateAuth()
 	d.validateLanes()
+	d.validateCalendars()
+	d.validateRushHours()
 	d.validatePoolNames()
 	for _, name := range d.config.PoolNames() {
 		d.validatePool(d.config.Pools[name])

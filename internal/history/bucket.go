@@ -5,8 +5,8 @@ import "time"
 // Step is how long a bucket lasts unless it is old.
 const Step = 5 * time.Minute
 
-// Bucket is what a pool was asked for from Start for Width. A time for which nothing is known has no bucket; a pool that
-// nobody used has one with zeros.
+// Bucket is what a pool was asked for from Start for Width. A time for which nothing is known has no bucket; a pool
+// that nobody used has one with zeros.
 type Bucket struct {
 	Start time.Time     `json:"start"` // UTC, a multiple of Width since the Unix epoch
 	Width time.Duration `json:"width"` // Step, or a multiple of it where old buckets were put together
@@ -24,8 +24,8 @@ type Bucket struct {
 	Arrivals      float64 `json:"arrivals"`
 	ArrivalSpread float64 `json:"arrival_spread,omitempty"`
 
-	// Service is how long a server connection was kept on average, and ServiceSpread how unevenly: variance over the mean's
-	// square. 0: not known.
+	// Service is how long a server connection was kept on average, and ServiceSpread how unevenly: variance over the
+	// mean's square. 0: not known.
 	Service       time.Duration `json:"service,omitempty"`
 	ServiceSpread float64       `json:"service_spread,omitempty"`
 

@@ -12,13 +12,16 @@ const Mask = "***"
 // not where a parser found it. So masking works on the text, and prefers to hide too much.
 
 // secretKey is a key whose value is secret, as a YAML key or as a parameter of a URL.
-var secretKey = regexp.MustCompile(`(?i)(pass\w*|pwd|secret\w*)["']?\s*[:=]\s*`)
+var secretKey = regexp.MustCompile(`(?i)(pass\w*|pwd|secret\w*|\w*token)["']?\s*[:=]\s*`)
 
 // userinfo is the part of a URL that can hold a password: user:password@, up to the last @ of the line.
 var userinfo = regexp.MustCompile(`://([^:@\s]*):\S.*@`)
 
 // looseUserinfo is a URL that lost its @, in which what looks like a port may be a password.
 var looseUserinfo = regexp.MustCompile(`://([^:@\s/\[]*):([^@\s]*)`)
+
+// webPath is what comes after the host of a web page's address: calendar services put the key of a feed there.
+var webPath = regexp.MustCompile(`(https?://[^/\s"'?#]+)[/?#][^\s"']*`)
 
 // realPort is what may follow host: when it is a host.
 var realPort = regexp.MustCompile(`^[0-9]{1,5}([/?"',}\]]|$)`)
@@ -33,6 +36,7 @@ func Redact(line string) string {
 		}
 		return "://" + parts[1] + ":" + Mask
 	})
+	line = webPath.ReplaceAllString(line, "$1/"+Mask)
 	if at := secretKey.FindStringIndex(line); at != nil && strings.TrimSpace(line[at[1]:]) != "" {
 		line = line[:at[1]] + Mask
 	}

@@ -26,6 +26,10 @@ func TestSecretsAreMaskedWhereverTheyStand(t *testing.T) {
 		{"secret_key: geheim", "secret_key: ***"},
 		{"password:", "password:"},
 		{"mode: session", "mode: session"},
+		{"http_admin_token: geheim", "http_admin_token: ***"},
+		{`url: "https://cal.example/geheim/basic.ics", poll: 1m`, `url: "https://cal.example/***", poll: 1m`},
+		{"url: https://cal.example?key=geheim", "url: https://cal.example/***"},
+		{"url: https://cal.example", "url: https://cal.example"},
 	}
 	for _, test := range tests {
 		if got := Redact(test.line); got != test.want {

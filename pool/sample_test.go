@@ -1,0 +1,66 @@
+package pool_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/usher-pg/usher/pool"
+)
+
+// TestSampleSaysWhatStatSays plays a few requests and compares the two.
+func TestSampleSaysWhatStatSays(t *testing.T) {
+	t.Parallel()
+	p := pool.New[int](pool.Config{Max: 2, Reserve: 1, QueueTimeout: time.Second}, nil, 0)
+	var work pool.Work[int]
+	p.SetTarget(2)
+	p.Tick(0, &work)
+	now := time.Duration(0)
+	for i := range work.Open {
+		p.Opened(i, now)
+	}
+	var held []*pool.Resource[int]
+	for i := range 5 {
+		now += time.Millisecond
+		lane := pool.Lane(i % pool.Lanes)
+		if out := p.Acquire(&pool.Waiter[int]{}, lane, now, now); out.Resource != nil {
+			held = append(held, out.Resource)
+		}
+	}
+	now += 100 * time.Millisecond
+	p.Release(held[0], now)
+	now += 2 * time.Second
+	p.Tick(now, &work) // what waits is refused
+
+	s, st := p.Sample(now), p.Stat(now)
+	type view struct {
+		busy, waiting, open, opening, target, limit, reserve, critical int
+		oldest                                                         time.Duration
+		arrived, refused, emergencies, served                          uint64
+		sum                                                            time.Duration
+	}
+	want := view{
+		st.Busy, st.TotalWaiting(), st.Open, st.Opening, st.Target, st.Limit, st.ReserveBusy, st.Waiting[pool.Critical],
+		st.OldestWait, 0, 0, 0, st.Service.Count(), st.Service.Sum(),
+	}
+	for l := range pool.Lanes {
+		want.arrived += st.Arrived[l]
+		want.emergencies += st.Emergencies[l]
+	}
+	for _, n := range st.Refused {
+		want.refused += n
+	}
+	got := view{
+		s.Busy, s.Waiting, s.Open, s.Opening, s.Target, s.Limit, s.ReserveBusy, s.Critical,
+		s.OldestWait, s.Arrived, s.Refused, s.Emergencies, s.Served, s.ServiceSum,
+	}
+	if got != want {
+		t.Errorf("Sample says %+v, Stat %+v", got, want)
+	}
+	if s.Arrived != 5 || s.Refused == 0 || s.Served != 1 || s.Demand() != s.Busy+s.Waiting {
+		t.Errorf("the sample is %+v: five came, some were refused, one was served", s)
+	}
+	seconds := s.ServiceSum.Seconds()
+	if square := seconds * seconds; s.ServiceSquares < square*0.96 || s.ServiceSquares > square*1.04 {
+		t.Errorf("one service of %v has a square of %v", s.ServiceSum, s.ServiceSquares)
+	}
+}
