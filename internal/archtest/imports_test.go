@@ -114,6 +114,9 @@ var table = []row{
 	// From a file to a running process.
 	{"internal/config", files, []string{"internal/config/source"}, nil},
 	{"internal/config/source", nothing, nil, []string{yamlModule}},
+	{"internal/watch", world, []string{
+		"pool", "internal/config", "internal/emergency", "internal/relay", "internal/routing", "internal/status",
+	}, nil},
 	{"internal/privatepg", world, nil, []string{pgxModule, unixModule}},
 	{"internal/server", world, []string{everything}, []string{unixModule, "golang.org/x/sync"}},
 	{"cmd/usher", world, []string{

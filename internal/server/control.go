@@ -24,6 +24,22 @@ func (s *Server) known(database string) error {
 	return nil
 }
 
+// BeginEmergency opens the reserve of one database's pools, or of all, to more lanes for a time.
+func (s *Server) BeginEmergency(ctx context.Context, order status.EmergencyOrder) error {
+	if err := s.known(order.Pool); err != nil {
+		return err
+	}
+	return s.inTurn(ctx, func() error { return s.watch.Begin(order) })
+}
+
+// EndEmergency ends what BeginEmergency began, for one database or for all.
+func (s *Server) EndEmergency(ctx context.Context, database, by string) error {
+	if err := s.known(database); err != nil {
+		return err
+	}
+	return s.inTurn(ctx, func() error { return s.watch.End(database, by) })
+}
+
 // each does something to the pools of one database, or all, at the same time.
 func (s *Server) each(database string, act func(*relay.Pool) error) error {
 	var group errgroup.Group

@@ -18,6 +18,7 @@ import (
 	"github.com/usher-pg/usher/internal/pgerr"
 	"github.com/usher-pg/usher/internal/relay"
 	"github.com/usher-pg/usher/internal/routing"
+	"github.com/usher-pg/usher/internal/watch"
 	"github.com/usher-pg/usher/internal/web"
 )
 
@@ -55,7 +56,7 @@ type Server struct {
 	reloading sync.Mutex
 	warmer    warmer
 
-	emergencies emergencies
+	watch *watch.Watch
 
 	// mutex guards what follows.
 	mutex  sync.Mutex
@@ -87,9 +88,13 @@ func New(options Options) (*Server, error) {
 		return nil, fmt.Errorf("make the relay: %w", err)
 	}
 	s.routes = routing.New(s.relay, s.orders.paused, loaded)
+	s.watch = watch.New(s.relay, s.routes, s.inForce, s.log.Logger)
 	s.counts = newCounts(s.started)
 	return s, nil
 }
+
+// inForce is the configuration as it is now.
+func (s *Server) inForce() *config.Config { return s.settings.Load().Config }
 
 // Ready is closed when clients can connect.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
@@ -129,7 +134,7 @@ func (s *Server) Run(ctx context.Context) error {
 	doors, err := s.listen(ctx)
 	if err == nil {
 		services.run(s.keepUp)
-		services.run(s.watchEmergencies)
+		services.run(s.watch.Run)
 		if s.web != nil {
 			services.run(s.web.Run)
 		}

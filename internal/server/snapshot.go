@@ -48,7 +48,7 @@ func (s *Server) Snapshot(ctx context.Context, sections status.Sections) (*statu
 		{status.SectionListeners, g.listeners},
 		{status.SectionLogins, g.logins},
 		{status.SectionAcquisitions, g.acquisitions},
-		{status.SectionEmergencies, g.emergencies},
+		{status.SectionEmergencies, func(shot *status.Snapshot) { shot.Emergencies = s.watch.List() }},
 	} {
 		if sections.Has(section.wanted) {
 			section.fill(shot)

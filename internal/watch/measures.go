@@ -1,4 +1,4 @@
-package server
+package watch
 
 import (
 	"context"
@@ -32,37 +32,37 @@ type measure struct {
 }
 
 // watchStatements lets every pool's measures be decided on.
-func (s *Server) watchStatements(ctx context.Context, pools map[*relay.Pool]*watched) {
-	c := s.settings.Load().Config
+func (w *Watch) watchStatements(ctx context.Context, pools map[*relay.Pool]*watched) {
+	c := w.config()
 	rules, targets := map[*relay.Pool]emergency.Rules{}, map[*relay.Pool]time.Duration{}
-	routes := s.routes.Of("")
+	routes := w.routes.Of("")
 	for _, r := range routes {
 		if p, ok := c.Pool(r.Database); ok {
 			rules[r.Pool] = measureRules(&p)
 			targets[r.Pool] = p.Emergency.StatementTarget
 		}
 	}
-	paces := s.relay.Paces(ctx, targets)
+	paces := w.relay.Paces(ctx, targets)
 	if ctx.Err() != nil {
 		return // some loops have not answered
 	}
 	for _, r := range routes {
 		pace, critical := paces[r.Pool]
-		w := pools[r.Pool]
-		if w == nil && critical {
-			w = &watched{route: r, rules: rules[r.Pool], pace: pace, ledger: map[measure]uint64{}}
-			pools[r.Pool] = w
+		p := pools[r.Pool]
+		if p == nil && critical {
+			p = &watched{route: r, rules: rules[r.Pool], pace: pace, ledger: map[measure]uint64{}}
+			pools[r.Pool] = p
 		}
-		if w != nil {
-			s.decide(w, rules[r.Pool], pace)
+		if p != nil {
+			w.decide(p, rules[r.Pool], pace)
 		}
 	}
-	for p, w := range pools {
-		if _, there := rules[p]; !there {
-			for _, entry := range w.ledger {
-				s.endEmergency(entry, time.Now(), byItself, "the pool is gone")
+	for pool, p := range pools {
+		if _, there := rules[pool]; !there {
+			for _, entry := range p.ledger {
+				w.end(entry, time.Now(), byItself, "the pool is gone")
 			}
-			delete(pools, p)
+			delete(pools, pool)
 		}
 	}
 }
@@ -80,51 +80,51 @@ func measureRules(p *config.Pool) emergency.Rules {
 }
 
 // decide carries out what is decided about a pool.
-func (s *Server) decide(w *watched, rules emergency.Rules, pace relay.Pace) {
-	before := w.pace
-	if rules.Target != w.rules.Target || pace.Statements < before.Statements {
+func (w *Watch) decide(p *watched, rules emergency.Rules, pace relay.Pace) {
+	before := p.pace
+	if rules.Target != p.rules.Target || pace.Statements < before.Statements {
 		before = relay.Pace{Statements: pace.Statements, Slow: pace.Slow} // what was slow has a new meaning
 	}
-	w.rules, w.pace = rules, pace
-	p := w.route.Pool
-	stat := p.Stat()
+	p.rules, p.pace = rules, pace
+	pool := p.route.Pool
+	stat := pool.Stat()
 	o := emergency.Observed{Target: max(stat.Target, stat.Busy), Max: stat.Max}
-	if !p.Held() { // who waits for RESUME is not slow
+	if !pool.Held() { // who waits for RESUME is not slow
 		o.Statements, o.Slow, o.Late = pace.Statements-before.Statements, pace.Slow-before.Slow, pace.Late
 	}
-	state, steps := emergency.Decide(w.state, rules, o, s.relay.Now())
-	w.state = state
+	state, steps := emergency.Decide(p.state, rules, o, w.relay.Now())
+	p.state = state
 	if len(steps) == 0 {
 		return
 	}
 	for _, step := range steps {
-		s.enter(w, step)
+		w.enter(p, step)
 	}
-	p.Shed(fmt.Sprintf("critical statements take longer than %v", rules.Target), emergency.Lanes(state.Shed)...)
-	p.WishTarget(wishOfMeasures, state.Target)
+	pool.Shed(fmt.Sprintf("critical statements take longer than %v", rules.Target), emergency.Lanes(state.Shed)...)
+	pool.WishTarget(wishOfMeasures, state.Target)
 }
 
 // enter writes a step into the ledger.
-func (s *Server) enter(w *watched, step emergency.Step) {
+func (w *Watch) enter(p *watched, step emergency.Step) {
 	m := measure{step.Measure, step.Lane}
-	if entry, ok := w.ledger[m]; ok {
+	if entry, ok := p.ledger[m]; ok {
 		reason := step.Reason
 		if step.Begins {
 			reason = "it is raised further"
 		}
-		s.endEmergency(entry, time.Now(), byItself, reason)
-		delete(w.ledger, m)
+		w.end(entry, time.Now(), byItself, reason)
+		delete(p.ledger, m)
 	}
 	if !step.Begins {
 		return
 	}
 	e := status.Emergency{
-		Database: w.route.Database, User: w.route.Pool.User(), Kind: status.EmergencyByItself,
+		Database: p.route.Database, User: p.route.Pool.User(), Kind: status.EmergencyByItself,
 		Measure: status.MeasureTarget, Target: step.Target,
 		Since: time.Now(), By: byItself, Reason: step.Reason,
 	}
 	if step.Measure == emergency.Shed {
 		e.Measure, e.Lane = status.MeasureShed, step.Lane.String()
 	}
-	w.ledger[m] = s.beginEmergency(e)
+	p.ledger[m] = w.begin(e)
 }
