@@ -8,8 +8,9 @@ type Sample struct {
 	Target, Limit                int
 	// ReserveBusy are those taken beyond what ordinary requests may have.
 	ReserveBusy int
-	// Critical is how many of lane critical wait, and OldestWait how long the one of any lane that waits longest has.
-	Critical   int
+	// Late is how many of lane critical have waited longer than its SLO, of which mostLate are counted, and OldestWait how long the one of any lane that
+	// waits longest has.
+	Late       int
 	OldestWait time.Duration
 	Held, Down bool
 
@@ -35,7 +36,7 @@ func (p *Pool[R]) Sample(now time.Duration) Sample {
 		Busy: p.taken(), Open: p.open(), Opening: p.opening,
 		Target: p.floor() - p.config.Reserve, Limit: p.limit(),
 		ReserveBusy: max(0, p.taken()-p.ordinary()),
-		Critical:    p.queue.waiting[Critical],
+		Late:        p.late(now),
 		Held:        p.state != active, Down: p.down(now),
 		Served: p.tally.service.Count(), ServiceSum: p.tally.service.Sum(), ServiceSquares: p.tally.service.squares(),
 	}
@@ -52,6 +53,21 @@ func (p *Pool[R]) Sample(now time.Duration) Sample {
 		s.Refused += n
 	}
 	return s
+}
+
+// mostLate bounds what is looked at under the mutex. Ten late ones call for no other answer than a hundred.
+const mostLate = 100
+
+// late is how many critical waiters have waited longer than their SLO.
+func (p *Pool[R]) late(now time.Duration) int {
+	n := 0
+	for w := p.queue.lanes[Critical].first; w != nil && n < mostLate; w = w.links[laneList].next {
+		if now < after(w.queued, p.config.SLO[Critical]) {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // squares is the sum of the squares of what was recorded, in seconds².

@@ -28,18 +28,33 @@ func TestSampleSaysWhatStatSays(t *testing.T) {
 	}
 	now += 100 * time.Millisecond
 	p.Release(held[0], now)
+	if n := p.Sample(now).Late; n != 0 {
+		t.Errorf("%d critical requests are late: the reserve was for them", n)
+	}
+	p.Hold(now)
+	for range 3 {
+		p.Acquire(&pool.Waiter[int]{}, pool.Critical, now, now)
+	}
+	if n := p.Sample(now).Late; n != 0 {
+		t.Errorf("%d critical requests that have just come are late", n)
+	}
+	now += 100 * time.Millisecond
+	if s := p.Sample(now); s.Late != 3 || !s.Held {
+		t.Errorf("%d critical requests are late and held is %v; three waited for 100 ms in a pool on hold", s.Late, s.Held)
+	}
+	p.Unhold(now, &work)
 	now += 2 * time.Second
 	p.Tick(now, &work) // what waits is refused
 
 	s, st := p.Sample(now), p.Stat(now)
 	type view struct {
-		busy, waiting, open, opening, target, limit, reserve, critical int
+		busy, waiting, open, opening, target, limit, reserve int
 		oldest                                                         time.Duration
 		arrived, refused, emergencies, served                          uint64
 		sum                                                            time.Duration
 	}
 	want := view{
-		st.Busy, st.TotalWaiting(), st.Open, st.Opening, st.Target, st.Limit, st.ReserveBusy, st.Waiting[pool.Critical],
+		st.Busy, st.TotalWaiting(), st.Open, st.Opening, st.Target, st.Limit, st.ReserveBusy,
 		st.OldestWait, 0, 0, 0, st.Service.Count(), st.Service.Sum(),
 	}
 	for l := range pool.Lanes {
@@ -50,14 +65,14 @@ func TestSampleSaysWhatStatSays(t *testing.T) {
 		want.refused += n
 	}
 	got := view{
-		s.Busy, s.Waiting, s.Open, s.Opening, s.Target, s.Limit, s.ReserveBusy, s.Critical,
+		s.Busy, s.Waiting, s.Open, s.Opening, s.Target, s.Limit, s.ReserveBusy,
 		s.OldestWait, s.Arrived, s.Refused, s.Emergencies, s.Served, s.ServiceSum,
 	}
 	if got != want {
 		t.Errorf("Sample says %+v, Stat %+v", got, want)
 	}
-	if s.Arrived != 5 || s.Refused == 0 || s.Served != 1 || s.Demand() != s.Busy+s.Waiting {
-		t.Errorf("the sample is %+v: five came, some were refused, one was served", s)
+	if s.Arrived != 8 || s.Refused == 0 || s.Served != 1 || s.Demand() != s.Busy+s.Waiting {
+		t.Errorf("the sample is %+v: eight came, some were refused, one was served", s)
 	}
 	seconds := s.ServiceSum.Seconds()
 	if square := seconds * seconds; s.ServiceSquares < square*0.96 || s.ServiceSquares > square*1.04 {

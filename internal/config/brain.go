@@ -145,9 +145,9 @@ func parseClockTime(text string) (ClockTime, error) {
 func weddingRush() []RushHour {
 	const hour = ClockTime(60)
 	return []RushHour{
-		{Days: []string{"fri"}, From: 17 * hour, To: 23 * hour, Times: 2},
-		{Days: []string{"sat"}, From: 8 * hour, To: 13 * hour, Times: 5},
-		{Days: []string{"sat"}, From: 17 * hour, To: 24 * hour, Times: 10},
-		{Days: []string{"sun"}, From: 9 * hour, To: 20 * hour, Times: 3},
+		{Days: []string{"fri"}, From: 17 * hour, To: 24 * hour, Times: 2},
+		{Days: []string{"sat"}, From: 8 * hour, To: 14 * hour, Times: 5},
+		{Days: []string{"sat"}, From: 14 * hour, To: 24 * hour, Times: 10},
+		{Days: []string{"sun"}, From: 9 * hour, To: 22 * hour, Times: 3},
 	}
 }

@@ -219,3 +219,12 @@ func (l *loop) await(ctx context.Context, done <-chan struct{}) {
 
 // Stat is a snapshot of the pool's engine.
 func (p *Pool) Stat() engine.Stat { return p.engine.Stat(p.relay.Now()) }
+
+// Sample is what of Stat somebody wants who looks every second.
+func (p *Pool) Sample() engine.Sample { return p.engine.Sample(p.relay.Now()) }
+
+// LimitTo bounds how many server connections ordinary requests may have at once: at least 1, at most the pool's Max.
+func (p *Pool) LimitTo(n int) {
+	p.engine.SetLimit(n)
+	p.ring()
+}

@@ -1,0 +1,101 @@
+package brain
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/usher-pg/usher/internal/history"
+)
+
+// decideEvery is how often targets are decided on. An emergency does not wait for it.
+const decideEvery = 5 * time.Second
+
+// observe looks at the pools, until ctx ends.
+func (b *Brain) observe(ctx context.Context) error {
+	ticker := time.NewTicker(b.options.Clock.Step)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			b.leave()
+			return nil
+		case <-ticker.C:
+			b.look(b.options.Clock.Now())
+		}
+	}
+}
+
+// look is a step: it samples every pool and decides what is due.
+func (b *Brain) look(now time.Time) {
+	pools := b.options.Pools()
+	b.meet(pools)
+	houses := map[string][]*charge{}
+	for _, p := range pools {
+		c := b.charges[p.Name]
+		s := c.look()
+		b.record(c, record(s), now)
+		houses[p.Server] = append(houses[p.Server], c)
+	}
+	for server, charges := range houses {
+		b.house(server).step(charges, now)
+	}
+	b.show(now)
+}
+
+// meet begins with pools that are new, and leaves those that are gone.
+func (b *Brain) meet(pools []Pool) {
+	there := make(map[string]bool, len(pools))
+	for _, p := range pools {
+		there[p.Name] = true
+		c := b.charges[p.Name]
+		switch {
+		case c == nil:
+			b.charges[p.Name] = &charge{Pool: p}
+			b.wake()
+		case c.Engine != p.Engine: // made anew
+			b.charges[p.Name] = &charge{Pool: p, load: c.load}
+		default:
+			c.Pool = p
+		}
+	}
+	for name := range b.charges {
+		if !there[name] {
+			if bucket, ok := b.recorder.Forget(name); ok {
+				b.keep(name, []history.Bucket{bucket})
+			}
+			delete(b.charges, name)
+		}
+	}
+	for server := range b.houses {
+		if !slices.ContainsFunc(pools, func(p Pool) bool { return p.Server == server }) {
+			delete(b.houses, server)
+		}
+	}
+}
+
+// record writes a sample down.
+func (b *Brain) record(c *charge, s history.Sample, now time.Time) {
+	finished, err := b.recorder.Observe(c.Name, s, now)
+	if err != nil {
+		b.log.Error("sample not recorded", "pool", c.Name, "error", err)
+		return
+	}
+	if len(finished) == 0 {
+		return
+	}
+	for _, bucket := range finished {
+		c.learn(bucket)
+	}
+	b.keep(c.Name, finished)
+	b.wake()
+}
+
+// leave keeps what is not finished, and gives back what was decided.
+func (b *Brain) leave() {
+	for _, name := range b.recorder.Pools() {
+		if bucket, ok := b.recorder.Open(name); ok {
+			b.keep(name, []history.Bucket{bucket})
+		}
+	}
+}
