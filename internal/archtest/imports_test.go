@@ -82,7 +82,7 @@ var table = []row{
 	{"internal/web", world, []string{"internal/status"}, nil},
 
 	// The brain, which never sees a connection: what decides is pure, and what fetches and keeps is beneath it.
-	{"internal/calendar", nothing, nil,
+	{"internal/calendar", nothing, []string{"internal/config/source"},
 		[]string{"github.com/emersion/go-ical", "github.com/teambition/rrule-go"}},
 	{"internal/calendar/feed", world, []string{"internal/calendar"}, []string{pgxModule}},
 	{"internal/history", nothing, nil, nil},

@@ -4,7 +4,8 @@ import "time"
 
 // Event is something that brings load: a wedding, a sale, a game.
 type Event struct {
-	// ID is the same each time the calendar is read. One occurrence of a recurring event has the occurrence's time in it.
+	// ID is the same each time the calendar is read. One occurrence of a recurring event has the occurrence's time in
+	// it.
 	ID string `json:"id"`
 	// Source is the name of the calendar it is from.
 	Source string `json:"source,omitempty"`
