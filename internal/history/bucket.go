@@ -68,8 +68,10 @@ func (b *Bucket) End() time.Time { return b.Start.Add(b.Width) }
 // Check says what is wrong with a bucket; the error wraps ErrInvalid.
 func (b *Bucket) Check() error {
 	switch {
-	case b.Width < Step || b.Width > Widest || b.Width%Step != 0:
-		return b.refuse("its width is %v: expected a multiple of %v up to %v", b.Width, Step, Widest)
+	case b.Width < Step || b.Width%Step != 0 || Widest%b.Width != 0 ||
+		CoarseWidth%b.Width != 0 && b.Width%CoarseWidth != 0:
+		return b.refuse("its width is %v: expected a multiple of %v that divides an hour, or of an hour that divides a day",
+			b.Width, Step)
 	case !sane(b.Start):
 		return b.refuse("expected a time from %d to %d", earliest.UTC().Year(), latest.Year()-1)
 	case !b.Start.Equal(floor(b.Start, b.Width)):
@@ -81,11 +83,9 @@ func (b *Bucket) Check() error {
 	case b.From < 0 || b.Until < b.From || b.Until > b.Width:
 		return b.refuse("it is of the part from %v to %v", b.From, b.Until)
 	}
-	for name, x := range map[string]float64{
-		"mean": b.Mean, "p95": b.P95, "max": b.Max, "arrivals": b.Arrivals, "arrival spread": b.ArrivalSpread,
-		"service spread": b.ServiceSpread,
-	} {
+	for i, x := range [...]float64{b.Mean, b.P95, b.Max, b.Arrivals, b.ArrivalSpread, b.ServiceSpread} {
 		if !(x >= 0 && x <= math.MaxFloat64) {
+			name := [...]string{"mean", "p95", "max", "arrivals", "arrival spread", "service spread"}[i]
 			return b.refuse("its %s is %v: expected a number of at least 0", name, x)
 		}
 	}

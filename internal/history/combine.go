@@ -73,13 +73,9 @@ func Coarsen(buckets []Bucket, width time.Duration) []Bucket {
 			continue
 		}
 		start, from := floor(sorted[i].Start, width), i
+		i++
 		for i < len(sorted) && sorted[i].Width < width && !sorted[i].End().After(start.Add(width)) {
 			i++
-		}
-		if i == from { // it reaches over an edge, as a bucket of 50 minutes does
-			coarse = append(coarse, sorted[i])
-			i++
-			continue
 		}
 		coarse = append(coarse, join(sorted[from:i], start, width))
 	}

@@ -127,21 +127,22 @@ func TestTheJointPercentileIsNearTheTrueOne(t *testing.T) {
 func TestCheckRefusesWhatCannotBe(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*Bucket){
-		"no width":             func(b *Bucket) { b.Width = 0 },
-		"an odd width":         func(b *Bucket) { b.Width = 7 * time.Minute },
-		"a week":               func(b *Bucket) { b.Width = 7 * 24 * time.Hour },
-		"between the steps":    func(b *Bucket) { b.Start = b.Start.Add(time.Second) },
-		"half a second late":   func(b *Bucket) { b.Start = b.Start.Add(time.Second / 2) },
-		"the year 1":           func(b *Bucket) { b.Start = time.Time{} },
-		"the year 9999":        func(b *Bucket) { b.Start = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) },
-		"negative samples":     func(b *Bucket) { b.Samples = -1 },
-		"a negative mean":      func(b *Bucket) { b.Mean = -1 },
-		"a mean of nothing":    func(b *Bucket) { b.Mean = math.NaN() },
-		"infinite demand":      func(b *Bucket) { b.Max = math.Inf(1) },
-		"arrivals of nothing":  func(b *Bucket) { b.Arrivals = math.NaN() },
-		"a negative service":   func(b *Bucket) { b.Service = -1 },
-		"a part back to front": func(b *Bucket) { b.From, b.Until = 2, 1 },
-		"a part beyond":        func(b *Bucket) { b.Until = b.Width + 1 },
+		"no width":                 func(b *Bucket) { b.Width = 0 },
+		"an odd width":             func(b *Bucket) { b.Width = 7 * time.Minute },
+		"over the edge of an hour": func(b *Bucket) { b.Width = 45 * time.Minute },
+		"a week":                   func(b *Bucket) { b.Width = 7 * 24 * time.Hour },
+		"between the steps":        func(b *Bucket) { b.Start = b.Start.Add(time.Second) },
+		"half a second late":       func(b *Bucket) { b.Start = b.Start.Add(time.Second / 2) },
+		"the year 1":               func(b *Bucket) { b.Start = time.Time{} },
+		"the year 9999":            func(b *Bucket) { b.Start = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"negative samples":         func(b *Bucket) { b.Samples = -1 },
+		"a negative mean":          func(b *Bucket) { b.Mean = -1 },
+		"a mean of nothing":        func(b *Bucket) { b.Mean = math.NaN() },
+		"infinite demand":          func(b *Bucket) { b.Max = math.Inf(1) },
+		"arrivals of nothing":      func(b *Bucket) { b.Arrivals = math.NaN() },
+		"a negative service":       func(b *Bucket) { b.Service = -1 },
+		"a part back to front":     func(b *Bucket) { b.From, b.Until = 2, 1 },
+		"a part beyond":            func(b *Bucket) { b.Until = b.Width + 1 },
 	} {
 		b := at(0, 300, 1)
 		if err := b.Check(); err != nil {

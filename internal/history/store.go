@@ -143,3 +143,14 @@ func CheckPool(name string) error {
 	}
 	return nil
 }
+
+// Clamp is a time as stores compare it: one that no bucket and no record can have becomes the nearest that one can.
+func Clamp(t time.Time) time.Time {
+	switch {
+	case t.Before(earliest):
+		return earliest.UTC()
+	case t.After(latest):
+		return latest
+	}
+	return t.UTC()
+}
