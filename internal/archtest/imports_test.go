@@ -88,6 +88,7 @@ var table = []row{
 	{"internal/history", nothing, nil, nil},
 	{"internal/history/sqlite", world, []string{"internal/history"}, []string{"modernc.org/sqlite"}},
 	{"internal/history/postgres", world, []string{"internal/history"}, []string{pgxModule}},
+	{"internal/history/keeper", world, []string{"internal/history"}, nil},
 	{"internal/history/imports", world, []string{"internal/history"}, []string{pgxModule}},
 	{"internal/forecast", nothing, []string{"internal/calendar", "internal/history", "internal/forecast/series"},
 		[]string{"gonum.org/v1/gonum"}},
@@ -101,9 +102,9 @@ var table = []row{
 		"internal/tuner",
 	}, nil},
 	{"internal/brain", world, []string{
-		"internal/calendar", "internal/calendar/feed", "internal/history", "internal/history/sqlite",
-		"internal/history/postgres", "internal/forecast", "internal/staffing", "internal/scaler", "internal/tuner",
-		"internal/status",
+		"internal/calendar", "internal/calendar/feed", "internal/history", "internal/history/keeper",
+		"internal/history/sqlite", "internal/history/postgres", "internal/forecast", "internal/staffing",
+		"internal/scaler", "internal/tuner", "internal/status",
 	}, nil},
 
 	// The cluster.
@@ -140,6 +141,7 @@ var table = []row{
 	// What is never part of the program.
 	{"internal/pgtest", world, []string{"internal/privatepg"}, []string{pgxModule}},
 	{"internal/archtest", nothing, nil, nil},
+	{"internal/history/historytest", world, []string{"internal/history"}, []string{"github.com/google/go-cmp"}},
 	{"internal/scenario", files, nil, []string{"github.com/google/go-cmp"}},
 	{"conformance", world, []string{everything}, []string{pgxModule}},
 	{"conformance/transcript", world, nil, []string{pgxModule}},
@@ -153,6 +155,7 @@ var endToEnd = []string{"cmd/usher", "conformance", "bench", "internal/server"}
 // onlyTests are packages that must not reach a program people run.
 var onlyTests = []string{
 	"internal/pgtest", "internal/archtest", "internal/scenario", "conformance", "conformance/transcript", "bench",
+	"internal/history/historytest",
 }
 
 // programs are what people run or import.
