@@ -39,8 +39,8 @@ func TestGrid(t *testing.T) {
 		[]arrivals{
 			poisson(), erlangArrivals(2), geometricBatches(2), geometricBatches(4), fixedBatches(3), bursts(2), bursts(4),
 		},
-		[]services{constant(), erlangService(2), exponential(), hyperexponential(2), lognormal(2), lognormal(4)},
-		[]int{2, 5, 10, 30, 100}, []float64{0.5, 0.6, 0.7, 0.8, 0.9},
+		[]services{constant(), erlangService(2), exponential(), lognormal(2), hyperexponential(4), lognormal(4)},
+		[]int{2, 5, 10, 30, 100}, []float64{0.5, 0.65, 0.8},
 		[]time.Duration{5 * time.Millisecond, 20 * time.Millisecond, 100 * time.Millisecond},
 	), seed(t))
 	for _, a := range []string{
@@ -50,7 +50,7 @@ func TestGrid(t *testing.T) {
 	}
 }
 
-// report logs a row for arrivals, and fails if more than one in twenty-five of its points is outside.
+// report logs a row for arrivals, and fails if more than one in twenty of its points is outside, or one by far.
 func report(t *testing.T, name string, points []point) {
 	var factors []float64
 	outside, worst := 0, point{}
@@ -71,7 +71,10 @@ func report(t *testing.T, name string, points []point) {
 	at := func(share float64) float64 { return factors[int(share*float64(len(factors)-1))] }
 	t.Logf("%-10s %3d points, %2d outside 1.5; factor min %.2f, 5%% %.2f, median %.2f, 95%% %.2f, max %.2f; worst: %v",
 		name, len(factors), outside, at(0), at(0.05), at(0.5), at(0.95), at(1), worst)
-	if outside*25 > len(factors) && name != "bursts/2" && name != "bursts/4" {
+	if name == "bursts/2" || name == "bursts/4" {
+		return
+	}
+	if outside*20 > len(factors) || at(0) < 0.4 || at(1) > 2.5 {
 		t.Errorf("%s: %d of %d points are outside a factor of 1.5", name, outside, len(factors))
 	}
 }
@@ -89,15 +92,17 @@ func TestTheQueueNeedsNoMore(t *testing.T) {
 		loads[i].connections = Connections(loads[i].load(), DefaultGoal, MaxConnections)
 	}
 	needed := each(loads, random, func(q queue, r *rand.Rand) int {
+		n := gridRequests / 4
 		meets := func(c int) bool {
 			q.connections = c
 			return q.offered/float64(c) <= DefaultGoal.Utilisation+1e-9 &&
-				q.late(DefaultGoal.Wait, gridRequests/4, r) <= DefaultGoal.Share
+				q.late(DefaultGoal.Wait, n, r) <= DefaultGoal.Share
 		}
 		c := q.connections
 		for ; c > 1 && meets(c-1); c-- {
 		}
 		for ; !meets(c); c++ {
+			n = 4 * gridRequests // so many are short that it should not be by chance
 		}
 		return c
 	})

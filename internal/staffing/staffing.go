@@ -88,12 +88,12 @@ func (l Load) late(connections int, wait time.Duration) float64 {
 
 // Fitted to simulations by hand of a program that tried; what they are for is said where they are used.
 const (
-	mixing      = 0.64
-	seenAtOnce  = 0.97
-	seenLess    = 0.24
-	seenLater   = 0.155
-	seenPower   = 1.5
-	smoothLeast = 1.0
+	mixing      = 0.6
+	seenAtOnce  = 0.88
+	seenLess    = 0.62
+	seenLater   = 0.48
+	seenPower   = 1.25
+	smoothLeast = 1.4
 )
 
 // peakedness is variance over mean of how many connections would be taken if there were no end of them. A batch is

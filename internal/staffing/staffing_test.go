@@ -114,8 +114,8 @@ func TestAgainstTheQueue(t *testing.T) {
 	random := seed(t)
 	for _, q := range []queue{
 		{poisson(), exponential(), 3, 5, 20 * time.Millisecond},
-		{poisson(), constant(), 7, 10, 20 * time.Millisecond},
-		{geometricBatches(3), lognormal(2), 5, 10, 10 * time.Millisecond},
+		{poisson(), constant(), 8, 10, 20 * time.Millisecond},
+		{geometricBatches(3), lognormal(2), 7, 10, 20 * time.Millisecond},
 	} {
 		limit := DefaultGoal.Wait
 		simulated, predicted := q.late(limit, 100_000, random), Late(q.load(), q.connections, limit)
