@@ -18,7 +18,8 @@ type Forecast struct {
 	// Notes are what a reader should know: a feed that is old, gaps, a level that has shifted.
 	Notes []string `json:"notes,omitempty"`
 
-	// Points are in order and without gaps: the first 24 hours in steps of history.Step, then by the hour up to 14 days.
+	// Points are in order and without gaps: the first 24 hours in steps of history.Step, then by the hour up to 14
+	// days.
 	Points []Point `json:"points"`
 	// Spikes are the times at which demand is more than SpikeEnter times what is usual without events, in order.
 	Spikes []Spike `json:"spikes,omitempty"`
