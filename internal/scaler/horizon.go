@@ -2,7 +2,6 @@ package scaler
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -59,16 +58,7 @@ func from(f *forecast.Forecast, now time.Time) int {
 // planned is the demand at the pool's quantile. What is no number is nothing, and what is absurd is bounded by the
 // pool's Max later on.
 func (r Rules) planned(p *forecast.Point) float64 {
-	demand := p.P50
-	if r.Quantile > 0.5 {
-		normal := func(q float64) float64 { return math.Sqrt2 * math.Erfinv(2*q-1) }
-		if r.Quantile <= 0.9 {
-			demand += (p.P90 - p.P50) * normal(r.Quantile) / normal(0.9)
-		} else {
-			demand = p.P90 + (p.P95-p.P90)*(normal(r.Quantile)-normal(0.9))/(normal(0.95)-normal(0.9))
-		}
-	}
-	return finite(demand)
+	return finite(p.At(r.Quantile))
 }
 
 // finite is a demand that can be reckoned with.
