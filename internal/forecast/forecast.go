@@ -18,9 +18,10 @@ type Forecast struct {
 	// Notes are what a reader should know: a feed that is old, gaps, a level that has shifted.
 	Notes []string `json:"notes,omitempty"`
 
-	// Points are in order and without gaps: the first 24 hours in steps of history.Step, then by the hour up to 14 days.
+	// Points are in order and without gaps: the first 24 hours in steps of history.Step, then by the hour up to 14
+	// days.
 	Points []Point `json:"points"`
-	// Spikes are the times at which demand is more than SpikeRatio times what is usual without events, in order.
+	// Spikes are the times at which demand is more than SpikeEnter times what is usual without events, in order.
 	Spikes []Spike `json:"spikes,omitempty"`
 }
 
@@ -29,6 +30,8 @@ type Point struct {
 	Start time.Time     `json:"t"`
 	Width time.Duration `json:"width"`
 
+	// The quantiles. Between P05 and P95 it is nine times of ten.
+	P05 float64 `json:"p05"`
 	P50 float64 `json:"p50"`
 	P90 float64 `json:"p90"`
 	P95 float64 `json:"p95"`

@@ -8,8 +8,8 @@ type Load struct {
 	Offered float64
 	// Service is how long a request keeps its server connection, on average.
 	Service time.Duration
-	// ArrivalSpread is variance over mean of the requests per second, 1 for Poisson's; ServiceSpread is variance over the
-	// mean's square of the service time, 1 for exponential ones. 0: not known, taken as 1.
+	// ArrivalSpread is variance over mean of the requests per second, 1 for Poisson's; ServiceSpread is variance over
+	// the mean's square of the service time, 1 for exponential ones. 0: not known, taken as 1.
 	ArrivalSpread, ServiceSpread float64
 }
 
