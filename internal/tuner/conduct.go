@@ -39,10 +39,15 @@ func (d *decision) conduct() {
 		}
 		return
 	}
-	last := t.pairs == pairsMost || d.now-t.began > d.Longest
+	last := t.pairs == pairsMost || d.now-t.began >= d.patience()
 	if v := t.judge(d.noise, d.allowed(), last); v != open {
 		d.conclude(v)
 	}
+}
+
+// patience is how long this trial may take: a third of what is left for the search, but long enough for some pairs.
+func (d *decision) patience() time.Duration {
+	return max(min(trialLeast, d.Longest), min(d.Longest, (d.Search-d.spent)/3))
 }
 
 // limit is the one that is in force.
@@ -90,6 +95,7 @@ func (d *decision) conclude(v verdict) {
 	result := t.result(d.Size, d.noise)
 	mean, _, variance := t.estimate(d.noise)
 	d.noise = variance
+	d.spent += d.now - t.began
 	t.on = false
 	old, candidate := d.Size, t.candidate
 	switch up := candidate > old; {

@@ -16,6 +16,8 @@ const (
 	// when the search has found the same size again.
 	calmFirst = 30 * time.Second
 	calmMost  = time.Hour
+	// trialLeast is what a trial may always take: four or five pairs of a second.
+	trialLeast = 10 * time.Second
 	// againMost is how many times Rules.Again can become as long.
 	againMost = 8
 	// carefulStep is the largest step during an event, and while critical work is slow.
@@ -52,6 +54,7 @@ type State struct {
 	given          float64 // the part of throughput that steps down have given up so far, a logarithm
 	noise          float64 // of pairs, a variance
 	trial          trial
+	spent          time.Duration // on trials of this search
 	full           time.Duration // for which the load has filled the limit
 	from           time.Duration // when the next trial may begin
 	before         int           // Size when the search began

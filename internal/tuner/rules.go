@@ -13,8 +13,10 @@ const (
 	// DefaultTolerance is less than what can be told apart on a noisy machine in a reasonable time, and far from the 10 %
 	// that the search promises.
 	DefaultTolerance = 0.04
-	// DefaultLongest is enough for thirty pairs of a second.
+	// DefaultLongest is enough for a dozen pairs of a second.
 	DefaultLongest = 30 * time.Second
+	// DefaultSearch leaves some margin to three minutes. Most searches take half of it.
+	DefaultSearch = 150 * time.Second
 	// DefaultAgain makes what checks cost small: half of some 20 seconds in 10 minutes are spent at a neighbouring size.
 	DefaultAgain = 10 * time.Minute
 	// DefaultMemory forgets in some days of load, not in a quiet night: only time with load counts.
@@ -39,8 +41,9 @@ type Rules struct {
 	Step float64
 	// Tolerance is the part of throughput that is given up for a smaller size, more than 0 and less than 1.
 	Tolerance float64
-	// Longest is how long a trial may take.
-	Longest time.Duration
+	// Longest is how long a trial may take, and Search about how long all of a search: the longer it has lasted, the sooner
+	// its trials are decided by what is known.
+	Longest, Search time.Duration
 	// Again is how long a found size is trusted before its neighbours are checked. It doubles when nothing has changed.
 	Again time.Duration
 	// Memory is the time with load after which the curve's knowledge counts half.
@@ -51,7 +54,8 @@ type Rules struct {
 func Standard(least, most int) Rules {
 	return Rules{
 		On: true, Probe: true, Min: least, Max: most,
-		Step: DefaultStep, Tolerance: DefaultTolerance, Longest: DefaultLongest, Again: DefaultAgain, Memory: DefaultMemory,
+		Step: DefaultStep, Tolerance: DefaultTolerance,
+		Longest: DefaultLongest, Search: DefaultSearch, Again: DefaultAgain, Memory: DefaultMemory,
 	}
 }
 
@@ -60,9 +64,10 @@ func (r Rules) check() {
 	if r.Min < 1 || r.Max < r.Min || r.Max > MostConnections {
 		panic(fmt.Sprintf("bug: limits of %d and %d", r.Min, r.Max))
 	}
-	if !(r.Step > 1) || !(r.Tolerance > 0 && r.Tolerance < 1) || r.Longest <= 0 || r.Again <= 0 || r.Memory <= 0 {
-		panic(fmt.Sprintf("bug: step %v, tolerance %v, times %v, %v and %v",
-			r.Step, r.Tolerance, r.Longest, r.Again, r.Memory))
+	if !(r.Step > 1) || !(r.Tolerance > 0 && r.Tolerance < 1) ||
+		min(r.Longest, r.Search, r.Again, r.Memory) <= 0 {
+		panic(fmt.Sprintf("bug: step %v, tolerance %v, times %v, %v, %v and %v",
+			r.Step, r.Tolerance, r.Longest, r.Search, r.Again, r.Memory))
 	}
 }
 

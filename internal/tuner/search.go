@@ -1,14 +1,12 @@
 package tuner
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // search opens the search from Size.
 func (d *decision) search() {
 	d.floor, d.ceiling, d.given, d.before = 0, 0, 0, d.Size
 	d.Found, d.checking, d.doubted, d.down = false, false, false, d.Size == d.Max
-	d.again, d.level = d.Again, level{}
+	d.again, d.level, d.spent = d.Again, level{}, 0
 }
 
 // reopen searches anew because the statements are others.
@@ -21,7 +19,7 @@ func (d *decision) reopen() {
 
 // check opens the search to one neighbour.
 func (d *decision) check() {
-	d.Found, d.checking, d.before = false, true, d.Size
+	d.Found, d.checking, d.before, d.spent = false, true, d.Size, 0
 	if up := d.checkUp; up && d.Size < d.Max {
 		d.ceiling = 0
 	} else if d.Size > d.Min {
