@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check lint format bench load-test microbench libbench fuzz cross docs clean
+.PHONY: help run build test check lint format bench load-test tunebench microbench libbench fuzz cross docs clean
 
 # How long each fuzz target runs, and which: make fuzz T=5m F=Startup
 T ?= 20s
@@ -58,6 +58,10 @@ load-test: ## Show connections in less than 10 ms under 10,000 clients (7 minute
 	@scripts/ensure postgres $(if $(findstring pgbouncer,$(ARGS)),pgbouncer)
 	@$(MAKE) --no-print-directory build
 	@exec bin/usher load-test $(ARGS)
+
+tunebench: ## Compare what the tuner finds with a sweep of all sizes (15 minutes; ARGS='-run /contended' a part)
+	@scripts/ensure postgres client
+	go test -tags integration -count 1 -timeout 30m -run TheTunerFinds -v $(ARGS) ./internal/tuner -long
 
 microbench: ## Run the Go benchmarks: time and allocations of the hot paths
 	go test -run '^$$' -bench . -benchmem $(ARGS) $(PKG)

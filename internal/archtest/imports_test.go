@@ -96,7 +96,7 @@ var table = []row{
 	{"internal/forecast/backtest", nothing, []string{"internal/calendar", "internal/history", "internal/forecast"}, nil},
 	{"internal/staffing", nothing, nil, nil},
 	{"internal/scaler", nothing, []string{"internal/forecast", "internal/staffing"}, nil},
-	{"internal/tuner", nothing, nil, []string{"gonum.org/v1/gonum"}},
+	{"internal/tuner", nothing, nil, nil},
 	{"internal/simulation", nothing, []string{
 		"internal/calendar", "internal/history", "internal/forecast", "internal/staffing", "internal/scaler",
 		"internal/tuner",

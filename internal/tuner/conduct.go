@@ -1,0 +1,141 @@
+package tuner
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// conduct goes on with a trial.
+func (d *decision) conduct() {
+	t := &d.trial
+	if why := d.forbidden(); why != "" {
+		d.giveUp(why)
+		return
+	}
+	trying := t.trying()
+	if trying {
+		d.spend()
+	}
+	if d.now-d.span < t.settle {
+		return
+	}
+	full := d.seen.fills(d.limit(trying))
+	d.curve.learn(d.seen, d.span, d.Memory, full)
+	if !trying && !full {
+		if t.loose += d.span; t.loose > loosePatience {
+			d.giveUp(fmt.Sprintf("the load does not fill %d", d.Size))
+		}
+		return
+	}
+	seen := count{d.span, float64(d.seen.Completed), d.seen.Held}
+	paired := t.measure(seen, d.Size)
+	if next := t.trying(); next != trying {
+		d.settle(next)
+	}
+	if !paired {
+		if d.now-t.began > 2*d.Longest {
+			d.giveUp("it took too long")
+		}
+		return
+	}
+	last := t.pairs == pairsMost || d.now-t.began >= d.patience()
+	if v := t.judge(d.noise, d.allowed(), last); v != open {
+		d.conclude(v)
+	}
+}
+
+// patience is how long this trial may take: a third of what is left for the search, but long enough for some pairs.
+func (d *decision) patience() time.Duration {
+	return max(min(trialLeast, d.Longest), min(d.Longest, (d.Search-d.spent)/3))
+}
+
+// limit is the one that is in force.
+func (d *decision) limit(trying bool) int {
+	if trying {
+		return d.trial.candidate
+	}
+	return d.Size
+}
+
+// spend counts what the candidate's limit costs.
+func (d *decision) spend() {
+	d.Cost.Away += d.span
+	if d.trial.own.time > 0 {
+		d.Cost.Lost += d.trial.own.rate()*d.span.Seconds() - float64(d.seen.Completed)
+	}
+}
+
+// settle says from when on the limit that has just been changed is measured: not in the observation in which
+// it is changed, and not before what goes on has ended.
+func (d *decision) settle(trying bool) {
+	wait := time.Duration(1)
+	if d.seen.Completed > 0 {
+		wait = max(wait, min(d.seen.Held/time.Duration(d.seen.Completed), blockMost/2))
+	}
+	if trying && d.trial.blocks == 1 && d.trial.candidate > d.Size {
+		wait = max(wait, settleUp)
+	}
+	d.trial.settle = d.now + wait
+}
+
+// allowed is what a larger size must do more than a smaller one to be preferred, a logarithm. What steps down have
+// given up already is not given up again.
+func (d *decision) allowed() float64 {
+	tolerance := math.Log1p(d.Tolerance)
+	if d.trial.candidate < d.Size {
+		return max(0, tolerance-d.given)
+	}
+	return tolerance
+}
+
+// conclude ends a trial with a verdict.
+func (d *decision) conclude(v verdict) {
+	t := &d.trial
+	result := t.result(d.Size, d.noise)
+	mean, _, variance := t.estimate(d.noise)
+	d.noise = variance
+	d.spent += d.now - t.began
+	t.on = false
+	old, candidate := d.Size, t.candidate
+	switch up := candidate > old; {
+	case up && v == larger:
+		d.floor, d.ceiling, d.Size, d.down, d.given = old, d.opened(d.ceiling), candidate, false, 0
+	case !up && v == smaller:
+		d.floor, d.ceiling, d.Size, d.down = d.opened(d.floor), old, candidate, true
+		d.given += max(0, mean)
+	case up:
+		d.ceiling = candidate
+	default:
+		d.floor = candidate
+	}
+	if d.Size == old {
+		d.say(Stay, candidate, "%s", result)
+	} else {
+		d.level = level{}
+		d.say(Move, old, "%s", result)
+	}
+	d.next()
+}
+
+// opened is a bound of the search after a step towards it. If it is a check that has made the step, the bound comes
+// from long ago and is forgotten: the search goes on.
+func (d *decision) opened(bound int) int {
+	if !d.checking {
+		return bound
+	}
+	d.checking = false
+	return 0
+}
+
+// giveUp ends a trial without a verdict.
+func (d *decision) giveUp(why string) {
+	if !d.trial.on {
+		return
+	}
+	d.trial.on, d.full, d.from, d.Why = false, 0, d.now+pause, why
+	if d.checking {
+		d.Found, d.foundAt, d.checking = true, d.now, false
+	}
+	d.say(GiveUp, d.trial.candidate, "%s", why)
+}

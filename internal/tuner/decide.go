@@ -1,0 +1,252 @@
+package tuner
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// longestSpan is how far apart observations may be to be one: a process that was stopped, a clock that jumped.
+	longestSpan = 15 * time.Second
+	// fullLeast is how long the load must have filled the limit before a trial begins.
+	fullLeast = 2 * time.Second
+	// pause is how long there is none after one that was given up.
+	pause = 10 * time.Second
+	// calmFirst is how soon after a size is found a shift of the level may open the search anew. It doubles up to calmMost
+	// when the search has found the same size again.
+	calmFirst = 30 * time.Second
+	calmMost  = time.Hour
+	// trialLeast is what a trial may always take: four or five pairs of a second.
+	trialLeast = 10 * time.Second
+	// againMost is how many times Rules.Again can become as long.
+	againMost = 8
+	// carefulStep is the largest step during an event, and while critical work is slow.
+	carefulStep = 2
+	// doubtful is how many times Rules.Tolerance more a size must have done in doubtSeconds to get another trial.
+	doubtful     = 2
+	doubtSeconds = 3
+	// forget is what is left of the curve's weight when other statements come.
+	forget = 0.02
+)
+
+// State is what was decided so far. Its zero value is a server of which nothing is known.
+type State struct {
+	// Limit is how many server connections requests may have at once from now on, all pools of the server together.
+	Limit int
+	// Size is the best one known; Limit differs from it while another one is tried.
+	Size int
+	// Found says that the search has ended with Size: its neighbours are worse, or no better.
+	Found bool
+	// Why nothing is tried now, for people to read; empty during a trial.
+	Why string
+	// Cost is what trials have cost.
+	Cost Cost
+
+	begun bool
+	seen  time.Duration // when the last observation was made
+	least int           // the safe limits Size was found within
+	most  int
+
+	// floor and ceiling bound the search: the largest smaller size that is known to be worse, and the smallest larger one
+	// that is known to be no better. 0: none yet.
+	floor, ceiling int
+	down           bool    // where the last step went
+	given          float64 // the part of throughput that steps down have given up so far, a logarithm
+	noise          float64 // of pairs, a variance
+	trial          trial
+	spent          time.Duration // on trials of this search
+	full           time.Duration // for which the load has filled the limit
+	from           time.Duration // when the next trial may begin
+	before         int           // Size when the search began
+	again          time.Duration // how long it is trusted
+	checkUp        bool          // which neighbour is checked next
+	checking       bool          // only neighbours are tried
+	doubted        bool          // see doubt
+	foundAt        time.Duration
+	calm           time.Duration
+	level          level
+	curve          curve
+}
+
+// Cost is what trials have cost beside the size that held.
+type Cost struct {
+	Trials int `json:"trials"`
+	// Away is how long candidates' limits were in force.
+	Away time.Duration `json:"away_ns"`
+	// Lost is how many transactions fewer ended meanwhile than at the size that held; negative: more did.
+	Lost float64 `json:"lost"`
+}
+
+// Change is what a step changes.
+type Change uint8
+
+// The changes.
+const (
+	Begin  Change = iota // a trial begins
+	Move                 // another size holds
+	Stay                 // a trial has ended and the size holds
+	GiveUp               // a trial has ended without a result
+	Found                // the search has ended
+	Reopen               // it begins anew
+	Off                  // the tuner does nothing any more
+)
+
+func (c Change) String() string {
+	return [...]string{"begin", "move", "stay", "give up", "found", "reopen", "off"}[c]
+}
+
+// Step is something that was decided.
+type Step struct {
+	Change Change
+	Size   int // that holds after it
+	Other  int // Begin, Stay, GiveUp: the candidate; Move: the size that held before
+	Reason string
+}
+
+// String is the step as a line of a log.
+func (s Step) String() string {
+	switch s.Change {
+	case Begin:
+		return fmt.Sprintf("size %d is tried beside %d", s.Other, s.Size)
+	case Move:
+		return fmt.Sprintf("size %d holds instead of %d", s.Size, s.Other)
+	case Stay:
+		return fmt.Sprintf("size %d stays, not %d", s.Size, s.Other)
+	case GiveUp:
+		return fmt.Sprintf("the trial of size %d is given up", s.Other)
+	case Found:
+		return fmt.Sprintf("size %d is found", s.Size)
+	case Reopen:
+		return fmt.Sprintf("size %d is searched from anew", s.Size)
+	}
+	return fmt.Sprintf("the limit is %d", s.Size)
+}
+
+// decision is what Decide works on.
+type decision struct {
+	*State
+	Rules
+	seen  Observed
+	now   time.Duration
+	span  time.Duration // of the observation
+	sizes []int
+	steps []Step
+}
+
+func (d *decision) say(c Change, other int, format string, args ...any) {
+	d.steps = append(d.steps, Step{c, d.Size, other, fmt.Sprintf(format, args...)})
+}
+
+// Decide is called again and again with what has happened since, and says what the limit is from now on.
+func Decide(s State, r Rules, o Observed, now time.Duration) (State, []Step) {
+	r.check()
+	d := &decision{State: &s, Rules: r, seen: o, now: now, sizes: r.sizes()}
+	if !r.On {
+		d.end()
+		return s, d.steps
+	}
+	d.begin()
+	d.span, s.seen = now-s.seen, now
+	switch why := d.unusable(); {
+	case why != "":
+		d.full, d.Why = 0, why
+		d.giveUp(why)
+	case d.trial.on:
+		d.conduct()
+	default:
+		d.rest()
+	}
+	d.Limit = d.Size
+	if d.trial.trying() {
+		d.Limit = d.trial.candidate
+	}
+	return s, d.steps
+}
+
+// end forgets everything.
+func (d *decision) end() {
+	begun, limited := d.begun, d.Size != d.Max
+	*d.State = State{Limit: d.Max, Size: d.Max, Why: "it is off"}
+	if begun && limited {
+		d.say(Off, 0, "the tuner is off")
+	}
+}
+
+// begin starts with a size, and again when the safe limits have changed.
+func (d *decision) begin() {
+	if d.begun && d.least == d.Min && d.most == d.Max {
+		return
+	}
+	first := !d.begun
+	if first {
+		*d.State = State{begun: true, seen: d.now, Size: d.Start, noise: priorNoise * priorNoise, calm: calmFirst}
+		if d.Start == 0 {
+			d.Size = d.Max
+		}
+	}
+	d.least, d.most = d.Min, d.Max
+	d.trial.on = false
+	d.Size = d.clamp(d.Size)
+	d.search()
+	if !first {
+		d.say(Reopen, 0, "the safe limits are %d and %d now", d.Min, d.Max)
+	}
+}
+
+// unusable says why an observation teaches nothing.
+func (d *decision) unusable() string {
+	switch {
+	case d.seen.Failing:
+		return "the server fails"
+	case !d.seen.sound():
+		return "what was observed is no number"
+	case d.span <= 0 || d.span > longestSpan:
+		return "nothing was observed for a while"
+	}
+	return ""
+}
+
+// forbidden says why no trial may be under way. During an event, and while critical work is too slow, one is needed
+// only if the search has not ended and it may be the size that makes requests wait: because larger ones have never
+// been tried, or because all there is goes too slowly.
+func (d *decision) forbidden() string {
+	needed := !d.Found && (d.ceiling == 0 && d.Size < d.Max || d.seen.Impaired)
+	switch {
+	case !d.Probe:
+		return "trials are not allowed"
+	case d.seen.Event != "" && !needed:
+		return "no trials now: " + d.seen.Event
+	case d.seen.Impaired && !needed:
+		return "no trials while critical work is slow"
+	}
+	return ""
+}
+
+// rest is when there is no trial.
+func (d *decision) rest() {
+	full := d.seen.fills(d.Size)
+	d.curve.learn(d.seen, d.span, d.Memory, full)
+	if !full {
+		d.full, d.Why = 0, fmt.Sprintf("the load does not fill %d", d.Size)
+		return
+	}
+	d.full += d.span
+	calm := d.now-d.foundAt < d.calm || d.seen.Event != "" && !d.seen.Impaired || !d.Probe
+	if d.Found && d.level.watch(d.seen, d.span) && !calm {
+		d.reopen()
+	}
+	d.Why = d.forbidden()
+	if d.Why == "" && d.Found && d.now-d.foundAt < d.again {
+		d.Why = "it is found, and trusted for " + (d.again - d.now + d.foundAt).Round(time.Second).String()
+	}
+	if d.Why == "" && (d.full < fullLeast || d.now < d.from) {
+		d.Why = "a trial begins soon"
+	}
+	if d.Why != "" {
+		return
+	}
+	if d.Found {
+		d.check()
+	}
+	d.next()
+}

@@ -1,0 +1,6 @@
+//go:build !integration
+
+package tuner
+
+// servers is how many simulated servers are searched from each end.
+const servers = 30
