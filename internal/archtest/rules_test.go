@@ -95,6 +95,7 @@ var goroutines = map[string]string{
 	"conformance/transcript":  "reads while it writes, as a client must",
 	"internal/backend":        "opens server connections, a bounded number at a time",
 	"internal/console":        "watches a client that waits for a command to end",
+	"internal/keda":           "serves while Run waits for its end",
 	"internal/loadtest":       "waits for the processes it started and reads what they say",
 	"internal/loadtest/crowd": "its loop, and reading and writing beside it",
 	"internal/login":          "one goroutine a client, until it is seated",
