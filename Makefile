@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check lint format bench load-test tunebench microbench libbench fuzz cross docs clean
+.PHONY: help run build test check lint format bench load-test tunebench microbench libbench fuzz cross proto docs clean
 
 # How long each fuzz target runs, and which: make fuzz T=5m F=Startup
 T ?= 20s
@@ -76,6 +76,9 @@ cross: ## Build and vet for the other systems
 	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go build ./... && CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go vet ./...
 	CGO_ENABLED=0 GOOS=freebsd GOARCH=amd64 go build ./... && CGO_ENABLED=0 GOOS=freebsd GOARCH=amd64 go vet ./...
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build ./...
+
+proto: ## Generate the Go code of the gRPC contract with KEDA anew
+	@scripts/proto
 
 docs: ## Write the generated documents anew
 	go generate ./...

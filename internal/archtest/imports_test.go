@@ -38,6 +38,7 @@ const (
 	pgxModule        = "github.com/jackc/pgx/v5"
 	prometheusModule = "github.com/prometheus/client_golang"
 	yamlModule       = "github.com/goccy/go-yaml"
+	grpcModule       = "google.golang.org/grpc"
 )
 
 // table is the architecture. A row may come before its package.
@@ -106,6 +107,11 @@ var table = []row{
 		"internal/history/sqlite", "internal/history/postgres", "internal/forecast", "internal/staffing",
 		"internal/scaler", "internal/tuner", "internal/status",
 	}, nil},
+
+	// What others scale by: it asks for a number and sees nothing else of usher.
+	{"internal/keda", world, []string{"internal/keda/externalscaler"},
+		[]string{grpcModule, "golang.org/x/net/netutil"}},
+	{"internal/keda/externalscaler", nothing, nil, []string{grpcModule, "google.golang.org/protobuf"}},
 
 	// The cluster.
 	{"internal/topology", world, nil, nil},

@@ -104,6 +104,22 @@ var goroutines = map[string]string{
 	"internal/relay":               "one goroutine an event loop, and those that open connections for it",
 	"internal/server":              "the composition root: starts every Run",
 	"internal/web":                 "serves while Run waits for its end",
+	".":                       "drives the engines, opens and closes server connections; Close waits for all",
+	"bench":                   "a program that measures",
+	"cmd/usher":               "signals",
+	"conformance":             "clients that run at the same time",
+	"conformance/transcript":  "reads while it writes, as a client must",
+	"internal/backend":        "opens server connections, a bounded number at a time",
+	"internal/console":        "watches a client that waits for a command to end",
+	"internal/keda":           "serves while Run waits for its end",
+	"internal/loadtest":       "waits for the processes it started and reads what they say",
+	"internal/loadtest/crowd": "its loop, and reading and writing beside it",
+	"internal/login":          "one goroutine a client, until it is seated",
+	"internal/pgtest":         "collects the output of processes and answers as a fake server",
+	"internal/privatepg":      "waits for the processes it started",
+	"internal/relay":          "one goroutine an event loop, and those that open connections for it",
+	"internal/server":         "the composition root: starts every Run",
+	"internal/web":            "serves while Run waits for its end",
 }
 
 func TestGoroutinesAreStartedWhereTheyAreJoined(t *testing.T) {

@@ -25,6 +25,7 @@ type Config struct {
 	UnixSocketMode          fs.FileMode
 	HTTP                    string
 	HTTPAdminToken          Secret
+	KEDA                    string
 	Loops                   int
 	IOUring                 Permission
 	Auth                    Auth

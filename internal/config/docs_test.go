@@ -119,7 +119,7 @@ var chapters = []struct {
 	title, intro string
 	prefixes     []string
 }{
-	{"The process", "", []string{"listen", "unix_socket_mode", "http", "loops", "io_uring"}},
+	{"The process", "", []string{"listen", "unix_socket_mode", "http", "keda", "loops", "io_uring"}},
 	{"Clients", "", []string{"auth.", "tls.", "ignore_startup_parameters", "limits.", "timeouts."}},
 	{"Lanes", "", []string{"lanes."}},
 	{"What is coming", "", []string{"timezone", "history.", "calendars", "rush_hours", "tuning"}},

@@ -43,12 +43,18 @@ func listenRows() []row[Config] {
 			Path: "http",
 			Doc: "Where /metrics, /healthz, /readyz and /api/v1/… are served. Empty is nowhere. Looking needs no " +
 				"authentication: do not open it to the world. Acting needs http_admin_token.",
-		}, func(c *Config) value { return text{&c.HTTP, "host:port", checkHTTP} }},
+		}, func(c *Config) value { return text{&c.HTTP, "host:port", checkHostPort} }},
 		{Option{
 			Path: "http_admin_token", Reloadable: true,
 			Doc: "What whoever orders something over http must send, as Authorization: Bearer <token>; at least 16 bytes. " +
 				"Without it nobody can, and http only shows.",
 		}, func(c *Config) value { return secret{&c.HTTPAdminToken} }},
+		{Option{
+			Path: "keda",
+			Doc: "Where KEDA, the autoscaler of Kubernetes, may ask what is expected of pools, as gRPC without TLS. Empty " +
+				"is nowhere. It needs no authentication and only shows: open it to the cluster's KEDA and nobody else. See " +
+				"docs/keda.md.",
+		}, func(c *Config) value { return text{&c.KEDA, "host:port", checkHostPort} }},
 		{Option{
 			Path: "loops", Unit: "event loops",
 			Doc: "Event loops that carry the traffic, each on a thread of its own. One is enough for most machines " +
@@ -62,7 +68,7 @@ func listenRows() []row[Config] {
 	}
 }
 
-func checkHTTP(s string) error {
+func checkHostPort(s string) error {
 	a, err := parseAddress(s)
 	if err == nil && a.Network != "tcp" {
 		err = errorf("is not host:port")

@@ -68,13 +68,24 @@ func (d *decoder) validateListen() {
 	if len(c.Listen) == 0 {
 		d.conflict("listen", "is empty", "at least one address")
 	}
-	http := Address{Network: "tcp", Address: c.HTTP}
-	if slices.Contains(c.Listen, http) && !strings.HasSuffix(c.HTTP, ":0") {
+	if taken(c.HTTP, c.Listen...) {
 		d.conflict("http", "is also an address of listen", "a port of its own")
+	}
+	if taken(c.KEDA, c.Listen...) {
+		d.conflict("keda", "is also an address of listen", "a port of its own")
+	}
+	if taken(c.KEDA, Address{Network: "tcp", Address: c.HTTP}) {
+		d.conflict("keda", "is also the address of http", "a port of its own")
 	}
 	if n := len(c.HTTPAdminToken); n > 0 && n < minToken {
 		d.conflict("http_admin_token", "is short enough to be guessed", fmt.Sprintf("at least %d bytes", minToken))
 	}
+}
+
+// taken reports whether others listen at an address of TCP too. Empty is none, and the system gives out :0 only once.
+func taken(address string, others ...Address) bool {
+	return address != "" && !strings.HasSuffix(address, ":0") &&
+		slices.Contains(others, Address{Network: "tcp", Address: address})
 }
 
 func (d *decoder) validateAuth() {

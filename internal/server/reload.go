@@ -111,7 +111,7 @@ func (s *Server) logChanges(changes []config.Change) {
 // untilRestart is the configuration wanted, but for what cannot change while usher runs.
 func untilRestart(wanted, inForce *config.Config) *config.Config {
 	c := wanted.Clone()
-	c.UnixSocketMode, c.HTTP = inForce.UnixSocketMode, inForce.HTTP
+	c.UnixSocketMode, c.HTTP, c.KEDA = inForce.UnixSocketMode, inForce.HTTP, inForce.KEDA
 	c.Loops, c.IOUring, c.Log.Format = inForce.Loops, inForce.IOUring, inForce.Log.Format
 	return c
 }
