@@ -67,3 +67,10 @@ const (
 	RungWeeks               // two weeks: the usual week, mixed with simpler models
 	RungEvents              // three events of a kind: their profile is known
 )
+
+var rungNames = [...]string{
+	"nothing: rules of thumb", "a day: the level", "a week: the same time last week", "weeks: the usual week",
+	"weeks and events",
+}
+
+func (r Rung) String() string { return rungNames[r] }

@@ -80,7 +80,7 @@ func (m *model) notes() []string {
 // points fills the forecast.
 func (m *model) points(f *Forecast, s *spread) {
 	fine, far := m.in.Now.Add(m.in.Fine), m.in.Now.Add(m.in.Far)
-	fine = fine.Truncate(time.Hour) // hours begin on the hour
+	fine = fine.Add(time.Hour - 1).Truncate(time.Hour) // hours begin on the hour
 	f.Points = make([]Point, 0, int(m.in.Fine/history.Step)+int((m.in.Far-m.in.Fine)/time.Hour)+1)
 	for t := m.in.Now; t.Before(far); {
 		width := history.Step
