@@ -76,7 +76,9 @@ var table = []row{
 	{"pgxpool", world, []string{"pool", "."}, []string{pgxModule}},
 
 	// One status, and its renderings, which see nothing else of usher.
-	{"internal/status", nothing, []string{"pool"}, nil},
+	{"internal/status", nothing, []string{
+		"pool", "internal/calendar", "internal/forecast", "internal/scaler", "internal/tuner",
+	}, nil},
 	{"internal/emergency", nothing, []string{"pool", "internal/status"}, nil},
 	{"internal/console", world, []string{"internal/status", "internal/wire", "internal/pgerr"}, nil},
 	{"internal/metrics", world, []string{"internal/status"}, []string{prometheusModule}},

@@ -1,8 +1,6 @@
 package brain
 
 import (
-	"time"
-
 	"github.com/usher-pg/usher/internal/history"
 	"github.com/usher-pg/usher/internal/scaler"
 	"github.com/usher-pg/usher/internal/staffing"
@@ -84,6 +82,3 @@ func (c *charge) wish(target int) {
 
 // wishOfBrain is who wishes; others are emergency measures and logins.
 const wishOfBrain = "brain"
-
-// longAgo is a time before all others.
-var longAgo time.Time

@@ -40,7 +40,7 @@ func (b *Brain) look(now time.Time) {
 	for server, charges := range houses {
 		b.house(server).step(charges, now)
 	}
-	b.show(now)
+	b.show()
 }
 
 // meet begins with pools that are new, and leaves those that are gone.
@@ -88,7 +88,7 @@ func (b *Brain) record(c *charge, s history.Sample, now time.Time) {
 		c.learn(bucket)
 	}
 	b.keep(c.Name, finished)
-	b.wake()
+	signal(b.routine)
 }
 
 // leave keeps what is not finished, and gives back what was decided.

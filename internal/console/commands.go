@@ -52,6 +52,7 @@ const (
 	shutdownMode
 	setting
 	emergencyClauses
+	scaleClauses
 )
 
 // poolAction adapts an action on a pool.
@@ -102,6 +103,12 @@ var commands = []command{
 	{name: "SHOW TOTALS", permission: Stats, sections: status.SectionStats, result: totalsTable},
 	{name: "SHOW LANES", permission: Stats, sections: status.SectionPools, result: laneTable},
 	{name: "SHOW EMERGENCIES", permission: Stats, sections: status.SectionEmergencies, result: emergencyTable},
+	{name: "SHOW FORECAST", permission: Stats, sections: status.SectionForecasts, result: forecastTable},
+	{name: "SHOW SCALING", permission: Stats, sections: status.SectionScaling, result: scalingTable},
+	{name: "SHOW SHORTFALLS", permission: Stats, sections: status.SectionScaling, result: shortfallTable},
+	{name: "SHOW CALENDAR", permission: Stats, sections: status.SectionCalendars, result: eventTable},
+	{name: "SHOW CALENDARS", permission: Stats, sections: status.SectionCalendars, result: calendarTable},
+	{name: "SHOW TUNING", permission: Stats, sections: status.SectionTuning, result: tuningTable},
 	{name: "SHOW PINS", permission: Stats, sections: status.SectionPools, result: pinTable},
 
 	{
@@ -136,6 +143,11 @@ var commands = []command{
 		name: emergencyVerb, permission: Admin, argument: emergencyClauses,
 		usage: "EMERGENCY ON [<db>] [FOR <duration>] [LANE <lane>] [REASON '<text>']\n\tEMERGENCY OFF [<db>]",
 		act:   orderEmergency,
+	},
+	{
+		name: scaleVerb, permission: Admin, argument: scaleClauses,
+		usage: "SCALE <db> TO <connections> [FOR <duration>] [REASON '<text>']\n\tSCALE <db> AUTO",
+		act:   orderScale,
 	},
 	{
 		name: "KILL_CLIENT", permission: Admin, argument: clientID, usage: "KILL_CLIENT <client_id>",
@@ -248,6 +260,9 @@ func (c *command) checkArgument(s statement) error {
 		return err
 	case emergencyClauses:
 		_, _, err := parseEmergency(s)
+		return err
+	case scaleClauses:
+		_, _, err := parseScale(s)
 		return err
 	case setting:
 	}

@@ -44,7 +44,12 @@ func parseEmergency(s statement) (order status.EmergencyOrder, on bool, err erro
 	if !on && len(rest) > 0 {
 		return order, false, invalidCommand(s.text)
 	}
-	if err := parseClauses(rest, &order, s.text); err != nil {
+	clauses := map[string]clause{
+		forClause:    {&order.For, []kind{word, text}},
+		laneClause:   {&order.Lane, []kind{word}},
+		reasonClause: {&order.Reason, []kind{text}},
+	}
+	if err := parseClauses(rest, clauses, s.text); err != nil {
 		return order, false, err
 	}
 	if IsConsole(order.Pool) {
@@ -54,26 +59,25 @@ func parseEmergency(s statement) (order status.EmergencyOrder, on bool, err erro
 	return order, on, err
 }
 
-func parseClauses(rest []token, order *status.EmergencyOrder, whole string) error {
+// clause is what may follow a keyword, and where it goes.
+type clause struct {
+	place *string
+	kinds []kind // of the token
+}
+
+// parseClauses reads clauses in any order, each at most once.
+func parseClauses(rest []token, clauses map[string]clause, whole string) error {
 	for len(rest) > 0 {
 		if len(rest) == 1 {
 			return invalidCommand(whole)
 		}
-		clause, value := rest[0], rest[1]
-		var place *string
-		switch {
-		case value.kind == equals || value.text == "":
-		case clause.is(forClause):
-			place = &order.For
-		case clause.is(laneClause) && value.kind == word:
-			place = &order.Lane
-		case clause.is(reasonClause) && value.kind == text:
-			place = &order.Reason
-		}
-		if place == nil || *place != "" {
+		keyword, value := rest[0], rest[1]
+		c, known := clauses[strings.ToUpper(keyword.text)]
+		if !known || keyword.kind != word || keyword.quoted || !slices.Contains(c.kinds, value.kind) ||
+			value.text == "" || *c.place != "" {
 			return invalidCommand(whole)
 		}
-		*place, rest = value.text, rest[2:]
+		*c.place, rest = value.text, rest[2:]
 	}
 	return nil
 }

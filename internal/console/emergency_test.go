@@ -77,7 +77,7 @@ func TestWrongOrdersOfEmergenciesDoNothing(t *testing.T) {
 	}
 }
 
-var long = strings.Repeat("x", status.MaxEmergencyReason+1)
+var long = strings.Repeat("x", status.MaxReason+1)
 
 func TestWhoOnlyLooksOrdersNoEmergency(t *testing.T) {
 	c := start(t, Stats)

@@ -92,6 +92,13 @@ func (f *fakeController) BeginEmergency(_ context.Context, o status.EmergencyOrd
 func (f *fakeController) EndEmergency(_ context.Context, pool, by string) error {
 	return f.call("end emergency %q by %q", pool, by)
 }
+func (f *fakeController) Scale(_ context.Context, o status.ScaleOrder) error {
+	return f.call("scale %+v", o)
+}
+
+func (f *fakeController) EndScale(_ context.Context, pool, by string) error {
+	return f.call("end scale %q by %q", pool, by)
+}
 func (f *fakeController) Suspend(ctx context.Context) error { return f.wait(ctx, "suspend") }
 func (f *fakeController) Reload(context.Context) error      { return f.call("reload") }
 func (f *fakeController) Set(_ context.Context, key, value string) error {

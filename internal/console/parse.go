@@ -76,7 +76,7 @@ func makeStatement(tokens []token, text string) (statement, error) {
 			return s, invalidCommand(text)
 		}
 		s.argument, s.hasArgument, s.value = tokens[1].text, true, tokens[3].text
-	case s.verb == emergencyVerb:
+	case s.verb == emergencyVerb || s.verb == scaleVerb:
 		s.more = tokens[1:]
 	case len(tokens) == 1:
 	case len(tokens) == 2 && tokens[1].kind == word:

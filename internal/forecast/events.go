@@ -113,7 +113,7 @@ func newHappenings(events, extra []calendar.Event, now time.Time, zone *time.Loc
 	hs := &happenings{now: slots(now)}
 	sizes := [][]float64{}
 	kinds, parts := map[string]int{}, map[part]int{}
-	oldest, latest := now.Add(-memory), now.Add(mostFar+longestEvent)
+	oldest, latest := now.Add(-Memory), now.Add(mostFar+longestEvent)
 	for i := range len(events) + len(extra) {
 		e, added := &calendar.Event{}, i >= len(events)
 		if added {

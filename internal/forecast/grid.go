@@ -102,7 +102,7 @@ func newGrid(buckets []history.Bucket, now time.Time, zone *time.Location) *grid
 
 // take keeps the buckets that count, in order.
 func (g *grid) take(buckets []history.Bucket, now time.Time) {
-	oldest := now.Add(-memory)
+	oldest := now.Add(-Memory)
 	g.buckets = make([]observed, 0, len(buckets))
 	sorted := true
 	for i := range buckets {

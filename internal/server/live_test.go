@@ -35,6 +35,7 @@ type live struct {
 	ended   chan struct{} // closed when Run has returned
 	err     error         // what it returned
 	address string
+	backend string // host:port of PostgreSQL
 }
 
 // safeBuffer is a log that several goroutines write.
@@ -60,19 +61,27 @@ func (b *safeBuffer) String() string {
 // folder of the configuration. At the end of the test it must leave no goroutine behind.
 func start(t *testing.T, text string) *live {
 	t.Helper()
+	return startWith(t, text, func(*Options) {})
+}
+
+// startWith is start with other options.
+func startWith(t *testing.T, text string, change func(*Options)) *live {
+	t.Helper()
 	postgres := pgtest.Start(t)
 	before := goleak.IgnoreCurrent()
 	dir := pgtest.Folder(t)
 	l := &live{
 		t: t, path: filepath.Join(dir, "usher.yaml"), log: new(safeBuffer),
-		signals: make(chan os.Signal), ended: make(chan struct{}),
+		signals: make(chan os.Signal), ended: make(chan struct{}), backend: postgres.Address(),
 	}
 	l.write(strings.NewReplacer("{{server}}", postgres.Address(), "{{dir}}", dir).Replace(text))
 	c, err := config.Load(l.path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Server, err = New(Options{Config: c, ConfigPath: l.path, Version: "test", Log: NewLog(l.log, c.Log)})
+	o := Options{Config: c, ConfigPath: l.path, Version: "test", Log: NewLog(l.log, c.Log), Folder: dir}
+	change(&o)
+	l.Server, err = New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,6 +92,7 @@ func (s *Server) adopt(ctx context.Context, wanted *config.Config) error {
 	for _, r := range s.routes.Reload(loaded) {
 		s.remove(ctx, r)
 	}
+	s.brain.Reconfigured()
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/usher-pg/usher/internal/brain"
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/login"
 	"github.com/usher-pg/usher/internal/metrics"
@@ -29,6 +30,11 @@ type Options struct {
 	ConfigPath string
 	Version    string
 	Log        *Log
+
+	// Folder is where the history and copies of calendars are kept if the configuration does not say; empty: nowhere.
+	Folder string
+	// Clock is the brain's. Tests drive their own.
+	Clock brain.Clock
 
 	// DrainLimit bounds how long a shutdown waits for clients and servers; 0 is no bound.
 	DrainLimit time.Duration
@@ -57,6 +63,7 @@ type Server struct {
 	warmer    warmer
 
 	watch *watch.Watch
+	brain *brain.Brain
 
 	// mutex guards what follows.
 	mutex  sync.Mutex
@@ -89,6 +96,7 @@ func New(options Options) (*Server, error) {
 	}
 	s.routes = routing.New(s.relay, s.orders.paused, loaded)
 	s.watch = watch.New(s.relay, s.routes, s.inForce, s.log.Logger)
+	s.brain = s.newBrain()
 	s.counts = newCounts(s.started)
 	return s, nil
 }
@@ -135,6 +143,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err == nil {
 		services.run(s.keepUp)
 		services.run(s.watch.Run)
+		services.run(s.brain.Run)
 		if s.web != nil {
 			services.run(s.web.Run)
 		}

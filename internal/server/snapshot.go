@@ -49,6 +49,10 @@ func (s *Server) Snapshot(ctx context.Context, sections status.Sections) (*statu
 		{status.SectionLogins, g.logins},
 		{status.SectionAcquisitions, g.acquisitions},
 		{status.SectionEmergencies, func(shot *status.Snapshot) { shot.Emergencies = s.watch.List() }},
+		{status.SectionForecasts, func(shot *status.Snapshot) { shot.Forecasts = s.brain.Forecasts() }},
+		{status.SectionScaling, g.scaling},
+		{status.SectionCalendars, g.calendars},
+		{status.SectionTuning, func(shot *status.Snapshot) { shot.Tuning = s.brain.Tuning() }},
 	} {
 		if sections.Has(section.wanted) {
 			section.fill(shot)

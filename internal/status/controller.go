@@ -39,6 +39,12 @@ type Controller interface {
 	// EndEmergency ends what BeginEmergency began.
 	EndEmergency(ctx context.Context, pool, by string) error
 
+	// Scale gives a pool a target for a time, in place of what is expected and measured; a later order replaces an
+	// earlier one.
+	Scale(ctx context.Context, order ScaleOrder) error
+	// EndScale takes back what Scale has set.
+	EndScale(ctx context.Context, pool, by string) error
+
 	// KillClient drops one client.
 	KillClient(ctx context.Context, id uint64) error
 	// Suspend stops reading from all sockets and returns when everything usher had read is sent.

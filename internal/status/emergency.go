@@ -16,8 +16,10 @@ const (
 	MinEmergencySpan     = time.Second
 	MaxEmergencySpan     = 24 * time.Hour
 	DefaultEmergencyLane = pool.Normal
-	MaxEmergencyReason   = 200 // bytes
 )
+
+// MaxReason bounds what an operator says about an order, in bytes; ours.
+const MaxReason = 200
 
 // EmergencyOrder opens the reserve of a pool to more lanes for a time. What it does not say has its default.
 type EmergencyOrder struct {
@@ -44,11 +46,15 @@ func (o *EmergencyOrder) Check() (lane pool.Lane, span time.Duration, err error)
 	if span < MinEmergencySpan || span > MaxEmergencySpan {
 		return 0, 0, Refuse(InvalidValue, "an emergency lasts from %v to %v", MinEmergencySpan, MaxEmergencySpan)
 	}
-	if len(o.Reason) > MaxEmergencyReason || !utf8.ValidString(o.Reason) ||
-		strings.ContainsFunc(o.Reason, unicode.IsControl) {
-		return 0, 0, Refuse(InvalidValue, "a reason is one line of at most %d bytes", MaxEmergencyReason)
+	return lane, span, checkReason(o.Reason)
+}
+
+// checkReason refuses what would not be one line of a log.
+func checkReason(reason string) error {
+	if len(reason) > MaxReason || !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl) {
+		return Refuse(InvalidValue, "a reason is one line of at most %d bytes", MaxReason)
 	}
-	return lane, span, nil
+	return nil
 }
 
 // EmergencyKind is who began an emergency.

@@ -20,7 +20,7 @@ func TestAnOrderIsReadOrRefused(t *testing.T) {
 		{EmergencyOrder{}, pool.Normal, 30 * time.Minute, ""},
 		{EmergencyOrder{Lane: "High", For: "1h30m"}, pool.High, 90 * time.Minute, ""},
 		{EmergencyOrder{Lane: "low", For: "1s"}, pool.Low, time.Second, ""},
-		{EmergencyOrder{For: "24h", Reason: strings.Repeat("ü", MaxEmergencyReason/2)}, pool.Normal, 24 * time.Hour, ""},
+		{EmergencyOrder{For: "24h", Reason: strings.Repeat("ü", MaxReason/2)}, pool.Normal, 24 * time.Hour, ""},
 		{EmergencyOrder{Lane: "urgent"}, 0, 0, "no such lane"},
 		{EmergencyOrder{For: "30"}, 0, 0, "with a unit"},
 		{EmergencyOrder{For: "1d"}, 0, 0, "with a unit"},
@@ -28,7 +28,7 @@ func TestAnOrderIsReadOrRefused(t *testing.T) {
 		{EmergencyOrder{For: "-1h"}, 0, 0, "lasts from"},
 		{EmergencyOrder{For: "24h1s"}, 0, 0, "lasts from"},
 		{EmergencyOrder{For: "9999999h"}, 0, 0, "with a unit"}, // overflows
-		{EmergencyOrder{Reason: strings.Repeat("x", MaxEmergencyReason+1)}, 0, 0, "one line"},
+		{EmergencyOrder{Reason: strings.Repeat("x", MaxReason+1)}, 0, 0, "one line"},
 		{EmergencyOrder{Reason: "a\x1b[2J"}, 0, 0, "one line"},
 		{EmergencyOrder{Reason: "\xff"}, 0, 0, "one line"},
 	} {

@@ -25,6 +25,10 @@ const (
 	SectionLogins
 	SectionAcquisitions // in fine buckets, 20 kB a pool
 	SectionEmergencies  // those in force, and the latest that ended
+	SectionForecasts    // with all points, 200 kB a pool
+	SectionScaling      // decisions, shortfalls, and the history they stand on
+	SectionCalendars    // and the events that come
+	SectionTuning
 	sectionsEnd
 )
 
@@ -32,7 +36,7 @@ const (
 const AllSections = sectionsEnd - 1
 
 // SummarySections is everything but what grows with the number of connections and what only a subtraction needs.
-const SummarySections = AllSections &^ (SectionClients | SectionServers | SectionAcquisitions)
+const SummarySections = AllSections &^ (SectionClients | SectionServers | SectionAcquisitions | SectionForecasts)
 
 // Has reports whether all of want is in s.
 func (s Sections) Has(want Sections) bool { return s&want == want }
@@ -53,6 +57,10 @@ var sectionNames = []namedSection{
 	{"logins", SectionLogins},
 	{"acquisitions", SectionAcquisitions},
 	{"emergencies", SectionEmergencies},
+	{"forecasts", SectionForecasts},
+	{"scaling", SectionScaling},
+	{"calendars", SectionCalendars},
+	{"tuning", SectionTuning},
 	{"summary", SummarySections},
 	{"all", AllSections},
 }

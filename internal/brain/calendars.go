@@ -1,0 +1,230 @@
+package brain
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/usher-pg/usher/internal/calendar"
+	"github.com/usher-pg/usher/internal/calendar/feed"
+	"github.com/usher-pg/usher/internal/config"
+)
+
+const (
+	// calendarPast is how far back events are of interest: what is learned from them is learned from the history, which a
+	// forecast looks at for so long.
+	calendarPast = 400 * day
+	// watchCalendars is how often it is looked whether one has changed.
+	watchCalendars = 5 * time.Second
+)
+
+// calendars are the feeds of the configuration.
+type calendars struct {
+	folder  string
+	log     *slog.Logger
+	changed func() // there are other events
+	again   chan struct{}
+
+	// mutex guards running.
+	mutex   sync.Mutex
+	running map[string]*running // by name
+}
+
+// running is a feed at work.
+type running struct {
+	wanted config.Calendar
+	config feed.Config
+	feed   *feed.Feed
+	stop   context.CancelFunc
+	ended  chan struct{}
+
+	events *calendar.Set // when it was looked at last
+	alarm  string
+}
+
+func newCalendars(folder string, log *slog.Logger, changed func()) *calendars {
+	return &calendars{
+		folder: folder, log: log, changed: changed, again: make(chan struct{}, 1), running: map[string]*running{},
+	}
+}
+
+func (c *calendars) reconfigured() {
+	signal(c.again)
+}
+
+// Run keeps the feeds of the configuration going until ctx ends.
+func (c *calendars) Run(ctx context.Context, inForce func() *config.Config) error {
+	ticker := time.NewTicker(watchCalendars)
+	defer ticker.Stop()
+	defer c.adopt(ctx, nil)
+	c.adopt(ctx, inForce())
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.again:
+			c.adopt(ctx, inForce())
+		case <-ticker.C:
+			c.watch()
+		}
+	}
+}
+
+// adopt starts the feeds that are new, and ends those that are gone or changed. A nil configuration ends all.
+func (c *calendars) adopt(ctx context.Context, inForce *config.Config) {
+	wanted := map[string]feed.Config{}
+	of := map[string]config.Calendar{}
+	if inForce != nil {
+		for _, calendar := range inForce.Calendars {
+			wanted[calendar.Name] = c.feedConfig(inForce, &calendar)
+			of[calendar.Name] = calendar
+		}
+	}
+	c.mutex.Lock()
+	var ending []*running
+	for name, r := range c.running {
+		if now, ok := wanted[name]; ok && reflect.DeepEqual(now, r.config) {
+			r.wanted = of[name]
+			delete(wanted, name)
+			continue
+		}
+		ending = append(ending, r)
+		delete(c.running, name)
+	}
+	c.mutex.Unlock()
+	for _, r := range ending {
+		r.stop()
+		<-r.ended
+	}
+	for name, config := range wanted {
+		c.start(ctx, of[name], config)
+	}
+}
+
+func (c *calendars) start(ctx context.Context, wanted config.Calendar, config feed.Config) {
+	f, err := feed.New(config)
+	if err != nil {
+		c.log.Error("calendar cannot be read", "calendar", wanted.Name, "error", err)
+		return
+	}
+	ctx, stop := context.WithCancel(ctx)
+	r := &running{wanted: wanted, config: config, feed: f, stop: stop, ended: make(chan struct{})}
+	go func() {
+		defer close(r.ended)
+		_ = f.Run(ctx) // it ends with the context, and only then
+	}()
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.running[wanted.Name] = r
+}
+
+// watch tells when events have changed, and logs alarms as they come and go.
+func (c *calendars) watch() {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	changed := false
+	for name, r := range c.running {
+		if events := r.feed.Events(); events != r.events {
+			r.events, changed = events, true
+		}
+		state := r.feed.State()
+		if alarm := state.Alarm(); (alarm == "") != (r.alarm == "") {
+			if alarm != "" {
+				c.log.Warn("calendar needs attention", "calendar", name, "alarm", alarm)
+			} else {
+				c.log.Info("calendar is fine again", "calendar", name, "events", state.Events)
+			}
+			r.alarm = alarm
+		}
+	}
+	if changed {
+		c.changed()
+	}
+}
+
+// feedConfig is a calendar of the configuration as a feed takes it.
+func (c *calendars) feedConfig(inForce *config.Config, from *config.Calendar) feed.Config {
+	f := feed.Defaults()
+	f.Name, f.Kind, f.File, f.URL, f.Query = from.Name, from.Kind, from.File, string(from.URL), from.Query
+	f.Zone, f.Every, f.Past = zoneNamed(from.Timezone, inForce), from.Poll, calendarPast
+	f.Format = map[config.CalendarFormat]calendar.Format{
+		config.FormatICal: calendar.ICalendar, config.FormatCSV: calendar.CSV, config.FormatYAML: calendar.YAML,
+	}[from.Format]
+	if from.Query != "" {
+		p, _ := inForce.Pool(from.Database)
+		f.DSN = dsn(&p)
+	}
+	if c.folder != "" && from.File == "" {
+		f.Keep = filepath.Join(c.folder, "usher-calendar-"+url.PathEscape(from.Name))
+	}
+	return f
+}
+
+// zoneNamed is a zone by its name, or the platform's.
+func zoneNamed(name string, inForce *config.Config) *time.Location {
+	if name == "" {
+		return zoneOf(inForce)
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		panic("bug: a time zone that the configuration does not take: " + name)
+	}
+	return zone
+}
+
+// dsn is how the calendar's own connection reaches a pool's database.
+func dsn(p *config.Pool) string {
+	u := url.URL{Scheme: "postgres", Path: "/" + p.Target.Database, User: url.User(p.User)}
+	if p.Password != "" {
+		u.User = url.UserPassword(p.User, string(p.Password))
+	}
+	values := url.Values{
+		"host": {p.Target.Host}, "port": {strconv.Itoa(p.Target.Port)}, "sslmode": {string(p.TLS.SSLMode)},
+		"application_name": {"usher calendar"},
+	}
+	for name, path := range map[string]string{"sslrootcert": p.TLS.CA, "sslcert": p.TLS.Cert, "sslkey": p.TLS.Key} {
+		if path != "" {
+			values.Set(name, path)
+		}
+	}
+	u.RawQuery = values.Encode()
+	return u.String()
+}
+
+// events are those that bring load to a database's pools, or all of them.
+func (c *calendars) events(database string) []calendar.Event {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	var all []calendar.Event
+	for _, name := range slices.Sorted(maps.Keys(c.running)) {
+		r := c.running[name]
+		if database != "" && len(r.wanted.Pools) > 0 && !slices.Contains(r.wanted.Pools, database) {
+			continue
+		}
+		for e := range r.feed.Events().All() {
+			if e.Guests == 0 {
+				e.Guests = float64(r.wanted.Guests)
+			}
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// states are how the feeds are, by name.
+func (c *calendars) states() []feed.State {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	var states []feed.State
+	for _, name := range slices.Sorted(maps.Keys(c.running)) {
+		states = append(states, c.running[name].feed.State())
+	}
+	return states
+}

@@ -1,0 +1,108 @@
+package brain
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/usher-pg/usher/internal/forecast"
+	"github.com/usher-pg/usher/internal/scaler"
+)
+
+// house is a database server, and what was decided for its pools.
+type house struct {
+	brain  *Brain
+	server string
+	budget int
+
+	scaled  scaler.State
+	decided time.Time
+	tuning  tuning
+}
+
+func (b *Brain) house(server string) *house {
+	h := b.houses[server]
+	if h == nil {
+		h = &house{brain: b, server: server}
+		b.houses[server] = h
+	}
+	return h
+}
+
+// step decides what is due.
+func (h *house) step(charges []*charge, now time.Time) {
+	h.tune(charges)
+	due := now.Sub(h.decided) >= decideEvery || now.Before(h.decided)
+	for _, c := range charges {
+		due = due || c.impaired()
+	}
+	if due {
+		h.decided = now
+		h.decide(charges, now)
+	}
+}
+
+// decide decides on the targets of all pools of the server, and carries it out.
+func (h *house) decide(charges []*charge, now time.Time) {
+	pools := make([]scaler.Pool, len(charges))
+	h.budget = 0
+	for i, c := range charges {
+		pools[i] = scaler.Pool{
+			Name: c.Name, Rules: scalingRules(&c.Pool, h.tuning.most(len(charges))), Observed: c.observed(),
+			Forecast: h.brain.forecastOf(c.Name), Override: h.brain.overrideOf(c.Database, now),
+		}
+		if c.Budget > 0 {
+			h.budget = c.Budget
+		}
+	}
+	budget := h.budget
+	for _, c := range charges {
+		if budget > 0 {
+			budget = max(1, budget-c.Options.Size.Reserve)
+		}
+	}
+	state, decisions := scaler.Decide(now, pools, budget, h.scaled)
+	h.scaled = state
+	byPool := map[string]scaler.Decision{}
+	for _, d := range decisions {
+		byPool[d.Pool] = d
+	}
+	for _, c := range charges {
+		d, ok := byPool[c.Name]
+		if !ok || !d.Acts {
+			c.wish(0)
+		} else {
+			c.wish(d.Target)
+		}
+		c.decision = d
+		if d.Changed {
+			h.brain.audit(d)
+		}
+	}
+}
+
+// audit writes a decision down that changes something.
+func (b *Brain) audit(d scaler.Decision) {
+	attrs := []any{
+		"pool", d.Pool, "from", d.From, "to", d.Target, "cause", d.Cause.String(), "reason", d.Reason, "mode", d.Mode.String(),
+	}
+	if d.Acts {
+		b.log.Info("target changes", attrs...)
+	} else {
+		b.log.Debug("target would change", attrs...)
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		panic("bug: a decision that is no JSON: " + err.Error())
+	}
+	b.keeper.SaveDecision(d.Pool, d.At, text)
+}
+
+// forecastOf is what is expected of a pool; nil: nothing was forecast yet.
+func (b *Brain) forecastOf(pool string) *forecast.Forecast {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if o := b.outlooks[pool]; o != nil && !o.forecast.Issued.IsZero() {
+		return &o.forecast
+	}
+	return nil
+}

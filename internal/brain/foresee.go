@@ -1,0 +1,215 @@
+package brain
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/forecast"
+	"github.com/usher-pg/usher/internal/history"
+	"github.com/usher-pg/usher/internal/scaler"
+)
+
+const (
+	// restPart is how many times as long as it took to forecast the brain rests before it does so again as a matter of
+	// routine, so that it takes half a percent of a core at most.
+	restPart = 200
+	// leastRest bounds how often forecasts follow news.
+	leastRest = 2 * time.Second
+	// storePatience is how long the history may take to answer.
+	storePatience = 10 * time.Second
+	// judgedDays is over how many days it is shown how right forecasts were, and learnedDays from how many they learn how
+	// sure they may be.
+	judgedDays, learnedDays = 7, 45
+)
+
+// errNotOpen is that there is no history to read from yet.
+var errNotOpen = errors.New("the history is not open")
+
+// outlook is what is expected of a pool.
+type outlook struct {
+	forecast    forecast.Forecast
+	trouble     string // why the last forecast could not be made
+	day         string // the last one of which a forecast was kept
+	accuracy    forecast.Accuracy
+	calibration forecast.Calibration
+	calibrated  string // the last day on which it was learned anew
+}
+
+// foresee makes forecasts when there is something new, and as time goes on, until ctx ends.
+func (b *Brain) foresee(ctx context.Context) error {
+	var rested time.Time // from when on routine forecasts are made
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-b.news:
+		case <-b.routine:
+			if time.Now().Before(rested) {
+				continue
+			}
+		}
+		begun := time.Now()
+		for _, p := range b.options.Pools() {
+			b.foreseePool(ctx, &p)
+		}
+		b.foreseeShortfalls(b.options.Clock.Now())
+		rested = time.Now().Add(restPart * time.Since(begun))
+		rest := time.NewTimer(leastRest)
+		select {
+		case <-ctx.Done():
+			rest.Stop()
+			return nil
+		case <-rest.C:
+		}
+	}
+}
+
+// foreseePool makes the forecast of a pool. If the history does not answer, the one before stays.
+func (b *Brain) foreseePool(ctx context.Context, p *Pool) {
+	if p.Options.Scaling.Mode == config.ScalingOff {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
+	c, now := b.options.Config(), b.options.Clock.Now()
+	b.mutex.Lock()
+	o := outlook{}
+	if before := b.outlooks[p.Name]; before != nil {
+		o = *before
+	}
+	b.mutex.Unlock()
+
+	past, err := b.past(ctx, p.Name, now)
+	if err == nil {
+		o.trouble = ""
+		b.reckon(ctx, c, p, past, now, &o)
+	} else {
+		if text := err.Error(); text != o.trouble && !errors.Is(err, errNotOpen) {
+			b.log.Warn("no new forecast", "pool", p.Name, "error", err)
+		}
+		o.trouble = err.Error()
+		b.wake() // to try again soon
+	}
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.outlooks[p.Name] = &o
+}
+
+// foreseeShortfalls looks for times at which more is expected to be needed than there is, and tells about new ones.
+func (b *Brain) foreseeShortfalls(now time.Time) {
+	pools, _ := b.pools()
+	budgets, byServer := map[string]int{}, map[string][]scaler.Pool{}
+	for i := range pools {
+		p := &pools[i]
+		byServer[p.Server] = append(byServer[p.Server], p.scaled)
+		budgets[p.Server] = p.Budget
+	}
+	var all []scaler.Shortfall
+	for _, server := range slices.Sorted(maps.Keys(byServer)) {
+		all = append(all, scaler.Shortfalls(now, byServer[server], budgets[server])...)
+	}
+	b.mutex.Lock()
+	before := b.shortfalls
+	b.shortfalls = all
+	b.mutex.Unlock()
+	for _, s := range all {
+		known := slices.ContainsFunc(before, func(o scaler.Shortfall) bool {
+			return o.Pool == s.Pool && o.Start.Before(s.End) && s.Start.Before(o.End)
+		})
+		if !known {
+			b.log.Warn("shortfall ahead", "pool", s.Pool, "from", s.Start, "until", s.End, "missing", s.Missing(),
+				"text", s.String())
+		}
+	}
+}
+
+// past is what is known of a pool.
+func (b *Brain) past(ctx context.Context, pool string, now time.Time) ([]history.Bucket, error) {
+	store, ok := b.keeper.Store()
+	if !ok {
+		return nil, errNotOpen
+	}
+	return store.Range(ctx, pool, now.Add(-forecast.Memory), now)
+}
+
+// reckon makes the forecast, and once a day learns from those of the past.
+func (b *Brain) reckon(
+	ctx context.Context, c *config.Config, p *Pool, past []history.Bucket, now time.Time, o *outlook,
+) {
+	zone := zoneOf(c)
+	today := now.In(zone).Format(time.DateOnly)
+	if o.calibrated != today {
+		if issued, err := b.issued(ctx, p.Name, zone, now); err == nil {
+			o.calibration, o.accuracy = lessons(issued, past, zone, now)
+			o.calibrated = today
+		}
+	}
+	o.forecast = forecast.Make(forecast.Input{
+		Pool: p.Name, Now: now, Zone: zone, History: past, Events: b.calendars.events(p.Database),
+		Rules: forecastRules(c, p), Calibration: o.calibration,
+	})
+	if o.day != today && o.forecast.Absent == "" {
+		text, err := json.Marshal(o.forecast)
+		if err != nil {
+			panic("bug: a forecast that is no JSON: " + err.Error())
+		}
+		b.keeper.SaveForecast(p.Name, o.forecast.Issued, text)
+		o.day = today
+	}
+}
+
+// issued are the forecasts that were kept, the first of each day.
+func (b *Brain) issued(ctx context.Context, pool string, zone *time.Location, now time.Time) (
+	[]forecast.Forecast, error,
+) {
+	store, ok := b.keeper.Store()
+	if !ok {
+		return nil, errNotOpen
+	}
+	records, err := store.Forecasts(ctx, pool, now.Add(-learnedDays*day), now)
+	if err != nil {
+		return nil, fmt.Errorf("read past forecasts: %w", err)
+	}
+	var list []forecast.Forecast
+	last := ""
+	for _, r := range records {
+		f := forecast.Forecast{Zone: zone}
+		if json.Unmarshal(r.Content, &f) != nil {
+			continue // of another version
+		}
+		if of := f.Issued.In(zone).Format(time.DateOnly); of != last {
+			list, last = append(list, f), of
+		}
+	}
+	return list, nil
+}
+
+// lessons is what forecasts of the past teach: how sure one may be, and how right they were lately.
+func lessons(issued []forecast.Forecast, past []history.Bucket, zone *time.Location, now time.Time) (
+	forecast.Calibration, forecast.Accuracy,
+) {
+	var c forecast.Calibration
+	midnight := func(t time.Time, days int) time.Time {
+		t = t.In(zone)
+		return time.Date(t.Year(), t.Month(), t.Day()+days, 0, 0, 0, 0, zone)
+	}
+	for i := range issued {
+		f := &issued[i]
+		for ahead := range 2 { // what it said of the rest of its day, and of the next
+			from, until := midnight(f.Issued, ahead), midnight(f.Issued, ahead+1)
+			if !until.After(now) {
+				c = c.Learn(f, past, from, until)
+			}
+		}
+	}
+	lately := slices.DeleteFunc(issued, func(f forecast.Forecast) bool {
+		return f.Issued.Before(now.Add(-(judgedDays + 1) * day))
+	})
+	return c, forecast.Judge(lately, past, time.Hour, now)
+}

@@ -1,0 +1,146 @@
+package brain
+
+import (
+	"time"
+
+	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/tuner"
+	"github.com/usher-pg/usher/pool"
+)
+
+// tuning is what is known of how many busy connections a database server can use.
+type tuning struct {
+	mode   config.TuningMode
+	clock  time.Duration // that the tuner sees: it never jumps
+	before map[string]pool.Sample
+	state  tuner.State
+	steps  []tuner.Step // the last ones, the newest last
+}
+
+// mostSteps is how many steps are remembered to be shown.
+const mostSteps = 20
+
+// most is what the tuner found to be useful for one pool; 0: it has found nothing, or several pools share the server,
+// whose targets the budget divides.
+func (t *tuning) most(pools int) int {
+	if t.mode != config.TuningOn || !t.state.Found || pools != 1 {
+		return 0
+	}
+	return t.state.Size
+}
+
+// tune lets the tuner learn from the last step, and limits the pools of the server.
+func (h *house) tune(charges []*charge) {
+	t := &h.tuning
+	mode := h.brain.options.Config().Tuning
+	t.clock += h.brain.options.Clock.Step
+	seen, whole := t.observe(h.brain, charges)
+	if mode != t.mode {
+		t.mode = mode
+		t.state = tuner.State{}
+	}
+	rules := tuningRules(mode, charges)
+	if !whole || rules.Max < rules.Min {
+		return
+	}
+	var steps []tuner.Step
+	t.state, steps = tuner.Decide(t.state, rules, seen, t.clock)
+	for _, s := range steps {
+		h.brain.log.Info("tuner", "server", h.server, "step", s.String(), "reason", s.Reason)
+	}
+	if t.steps = append(t.steps, steps...); len(t.steps) > mostSteps {
+		t.steps = t.steps[len(t.steps)-mostSteps:]
+	}
+	h.limit(charges)
+}
+
+// tuningRules are what an operator has decided about a server: that of its pools together.
+func tuningRules(mode config.TuningMode, charges []*charge) tuner.Rules {
+	least, most := 0, 0
+	for _, c := range charges {
+		least += max(1, c.Options.Size.Min)
+		most += c.Options.Size.Max
+	}
+	r := tuner.Standard(min(least, tuner.MostConnections), min(most, tuner.MostConnections))
+	r.On = mode != config.TuningOff
+	r.Probe = mode == config.TuningOn
+	return r
+}
+
+// observe is what has happened at the server since the last step. whole is false if something is missing.
+func (t *tuning) observe(b *Brain, charges []*charge) (o tuner.Observed, whole bool) {
+	now, whole := map[string]pool.Sample{}, true
+	for _, c := range charges {
+		s := c.sample
+		now[c.Name] = s
+		last, ok := t.before[c.Name]
+		if !ok || s.Served < last.Served || s.ServiceSum < last.ServiceSum {
+			whole = false
+			continue
+		}
+		o.Completed += s.Served - last.Served
+		o.Held += s.ServiceSum - last.ServiceSum
+		o.Busy += float64(s.Busy)
+		o.Waiting += float64(s.Waiting)
+		o.Impaired = o.Impaired || c.impaired()
+		o.Failing = o.Failing || s.Down || s.Held
+		if event := b.eventNear(c.Name); event != "" {
+			o.Event = event
+		}
+	}
+	t.before = now
+	return o, whole && len(charges) > 0
+}
+
+// limit divides the tuner's limit among the pools of the server: to each at least its Min, the rest by what they ask
+// for.
+func (h *house) limit(charges []*charge) {
+	total := h.tuning.state.Limit
+	if h.tuning.mode != config.TuningOn || total == 0 {
+		for _, c := range charges {
+			c.limitTo(0)
+		}
+		return
+	}
+	least, wanted := 0, 0.0
+	for _, c := range charges {
+		least += max(1, c.Options.Size.Min)
+		wanted += 1 + float64(c.sample.Demand())
+	}
+	for _, c := range charges {
+		share := float64(total-least) * (1 + float64(c.sample.Demand())) / wanted
+		c.limitTo(max(1, c.Options.Size.Min) + int(max(0, share+0.5)))
+	}
+}
+
+// limitTo bounds what ordinary requests of the pool may have at once. 0: by its Max alone.
+func (c *charge) limitTo(n int) {
+	if n == 0 && c.limit == 0 {
+		return // it was never limited
+	}
+	if n == 0 {
+		n = pool.MaxOpen
+	}
+	if n != c.limit {
+		c.Engine.LimitTo(n)
+		c.limit = n
+	}
+}
+
+// eventLead is how long before a spike nothing is tried out.
+const eventLead = time.Hour
+
+// eventNear is the spike of a pool that is near or now, or "".
+func (b *Brain) eventNear(pool string) string {
+	f := b.forecastOf(pool)
+	if f == nil {
+		return ""
+	}
+	now := b.options.Clock.Now()
+	for i := range f.Spikes {
+		if s := &f.Spikes[i]; now.After(s.Start.Add(-eventLead)) && now.Before(s.End) {
+			return s.Why
+		}
+	}
+	return ""
+}

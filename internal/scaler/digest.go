@@ -1,0 +1,55 @@
+package scaler
+
+import (
+	"time"
+
+	"github.com/usher-pg/usher/internal/forecast"
+)
+
+// Digest is an outlook in few rows: the greatest of each hour of the first day, then of each day.
+func (o *Outlook) Digest() []Row {
+	zone, err := time.LoadLocation(o.Timezone)
+	if err != nil {
+		zone = time.UTC
+	}
+	var rows []Row
+	last := ""
+	for i := range o.Points {
+		row := &o.Points[i]
+		local := row.Start.In(zone)
+		group := local.Format(time.DateOnly)
+		if row.Start.Before(o.Points[0].Start.Add(forecast.FineDefault)) {
+			group = local.Format("2006-01-02T15 -0700")
+		}
+		if group != last {
+			last = group
+			rows = append(rows, *row)
+		} else if best := &rows[len(rows)-1]; row.P50 > best.P50 {
+			row := *row
+			row.Target = max(row.Target, best.Target)
+			*best = row
+		}
+	}
+	return rows
+}
+
+// Action is what is done because of a row, for a person: "prescale 17:00" for the spike that it is part of, with what
+// will be missing.
+func (o *Outlook) Action(row *Row) string {
+	zone, err := time.LoadLocation(o.Timezone)
+	if err != nil {
+		zone = time.UTC
+	}
+	for i := range o.Spikes {
+		s := &o.Spikes[i]
+		if row.Start.Before(s.Start) || !row.Start.Before(s.End) {
+			continue
+		}
+		action := "prescale " + s.Prescale.In(zone).Format("15:04")
+		if s.Prescale.In(zone).YearDay() != row.Start.In(zone).YearDay() {
+			action = "prescale " + s.Prescale.In(zone).Format("Mon 15:04")
+		}
+		return action
+	}
+	return ""
+}
