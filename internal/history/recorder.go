@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -16,8 +17,7 @@ const (
 	// backwards is how far a clock may be set back without being taken for one that jumped: what NTP does at most in a
 	// step between two samples, and a leap second.
 	backwards = 2 * time.Second
-	// longestGap is between two samples whose counters are still compared. What came in a longer one is of a time in which
-	// usher did not run.
+	// longestGap is Recorder.Gap unless it is set.
 	longestGap = 10 * time.Second
 	// leastSeconds is how many seconds it takes for the spread of their arrivals to mean something.
 	leastSeconds = 30
@@ -77,6 +77,10 @@ func (s *Sample) restarted(last *Sample) bool {
 // another one, wherever that is, and what lies between them was not observed and has no bucket. When the clock is set
 // back, the same time is observed again; [Combine] keeps what was seen more of.
 type Recorder struct {
+	// Gap is how long there may be between two samples for their counters to be compared. 0: ten seconds, which is right
+	// for one sample a second. What came in a longer gap is of a time in which nobody looked.
+	Gap time.Duration
+
 	pools map[string]*observation
 }
 
@@ -123,7 +127,7 @@ func (r *Recorder) Observe(pool string, s Sample, now time.Time) ([]Bucket, erro
 		o = next
 		r.pools[pool] = o
 	}
-	o.add(s, now)
+	o.add(s, now, cmp.Or(r.Gap, longestGap))
 	return finished, nil
 }
 
@@ -155,8 +159,8 @@ func (o *observation) takes(now time.Time) bool {
 	return floor(now, Step).Equal(o.start)
 }
 
-func (o *observation) add(s Sample, now time.Time) {
-	o.addCounters(s, now)
+func (o *observation) add(s Sample, now time.Time, gap time.Duration) {
+	o.addCounters(s, now, gap)
 	demand := s.Busy + s.Waiting
 	o.samples = min(o.samples+1, MostSamples)
 	o.sum += float64(demand)
@@ -178,9 +182,9 @@ func (o *observation) add(s Sample, now time.Time) {
 
 // addCounters adds what the counters say has happened since the last sample. Nothing can be said after the first one,
 // after a pool was made anew, and when the clock did not go forward by a usual time.
-func (o *observation) addCounters(s Sample, now time.Time) {
+func (o *observation) addCounters(s Sample, now time.Time, gap time.Duration) {
 	since := now.Sub(o.last)
-	if o.last.IsZero() || since <= 0 || since > longestGap || s.restarted(&o.sample) {
+	if o.last.IsZero() || since <= 0 || since > gap || s.restarted(&o.sample) {
 		return
 	}
 	came := float64(s.Requests - o.sample.Requests)
