@@ -44,6 +44,9 @@ type Config struct {
 	Transport http.RoundTripper
 }
 
+// leastEvery keeps a mistake from being an attack on the calendar's server.
+const leastEvery = time.Second
+
 // Defaults are for a calendar in which people plan days ahead.
 func Defaults() Config {
 	return Config{
@@ -85,6 +88,8 @@ func (c Config) Check() error {
 		return errors.New("a query needs a database, and a database a query")
 	case c.Every < 0 || c.Timeout < 0 || c.Past < 0 || c.Ahead < 0 || c.Believe < 0 || c.Stale < 0 || c.Shrunk > 1:
 		return errors.New("a time of a calendar is negative, or its share is above 1")
+	case c.Every > 0 && c.Every < leastEvery:
+		return fmt.Errorf("a calendar is fetched each %v; expected at least %v", c.Every, leastEvery)
 	case c.URL != "":
 		_, err := parseURL(c.URL)
 		return err

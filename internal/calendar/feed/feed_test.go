@@ -389,6 +389,7 @@ func TestConfigurationsAreChecked(t *testing.T) {
 		"a query needs":       {Query: "SELECT 1"},
 		"and a database":      {File: "a", DSN: "postgres://geheim@x/"},
 		"negative":            {File: "a", Every: -1},
+		"at least 1s":         {File: "a", Every: 1},
 		"is no URL of":        {URL: "file:///etc/geheim"},
 		"is no URL":           {URL: "https://x/%zzgeheim"},
 		"is a URL without":    {URL: "https:///geheim"},
