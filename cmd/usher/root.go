@@ -26,7 +26,13 @@ Without a configuration, usher serve starts a private PostgreSQL in ./.usher and
 	root.SetVersionTemplate("usher {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return misused(c, err) })
 	root.AddCommand(
-		serveCommand(), checkCommand(), loadTestCommand(), forecastCommand(), clientsCommand(), versionCommand(),
+		serveCommand(),
+		checkCommand(),
+		loadTestCommand(),
+		forecastCommand(),
+		calendarCommand(),
+		clientsCommand(),
+		versionCommand(),
 	)
 	for _, c := range append(root.Commands(), root) {
 		check := c.Args

@@ -160,6 +160,17 @@ func TestProblemsAreFewAndCounted(t *testing.T) {
 	}
 }
 
+// TestLinesMayBeFoldedWithinACharacter holds that lines are unfolded as bytes, as RFC 5545 asks for.
+func TestLinesMayBeFoldedWithinACharacter(t *testing.T) {
+	t.Parallel()
+	text := "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nSUMMARY:Z\xc3\r\n \xbcrich\r\n" +
+		"DTSTART:20260601T180000Z\r\nEND:VEVENT\r\nEND:VCALENDAR"
+	reading, err := ReadICalendar([]byte(text), year2026())
+	if err != nil || len(reading.Events) != 1 || reading.Events[0].Name != "Zürich" {
+		t.Errorf("%+v, %v", reading, err)
+	}
+}
+
 // calendarOf is an iCalendar of n events, a tenth of which recur each week of two years.
 func calendarOf(n int) []byte {
 	var b strings.Builder

@@ -15,7 +15,7 @@ import (
 
 const (
 	maxContent   = 64 << 10 // bytes of an unfolded line that is needed: EXDATE of 3,000 dates
-	maxParams    = 2 << 10  // bytes of it before the value
+	maxParams    = 1 << 10  // bytes of it before the value, of which go-ical takes the square
 	maxNesting   = 8
 	maxLines     = 10_000 // of one component that are needed
 	maxComponent = 200_000

@@ -136,13 +136,14 @@ func (p property) text() string {
 	return strings.Join(list, ",")
 }
 
-// moment reads one of a property's values, which may be a list with commas. The error completes "DTSTART …".
-func (r *reader) moment(p property, value string) (moment, error) {
+// moment reads one of a property's values, which may be a list with commas. What names no zone is in the one given. The
+// error completes "DTSTART …".
+func (r *reader) moment(p property, value string, home zone) (moment, error) {
 	at, f, err := parseMoment(value)
 	if err != nil {
 		return moment{}, err
 	}
-	m := moment{wall: at, form: f, zone: r.zones.home}
+	m := moment{wall: at, form: f, zone: home}
 	name := p.Params.Get("TZID")
 	switch {
 	case f == formUTC:

@@ -158,7 +158,7 @@ func (r *reader) add(e Event, line int, where string) {
 		r.full = true
 		return
 	}
-	e.Source, e.Kind = r.Source, cmp.Or(e.Kind, r.Kind)
+	e.Source, e.Kind = r.Source, cmp.Or(e.Kind, kindOf(r.Kind))
 	e.Start, e.End = e.Start.UTC(), e.End.UTC()
 	e.ID = r.unique(e.ID)
 	r.reading.Events = append(r.reading.Events, e)

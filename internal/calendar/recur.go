@@ -32,6 +32,8 @@ const (
 	// takes to look in vain until the year 9999.
 	ruleSteps = 100
 	vainSteps = 50_000
+	// positionSteps is what an occurrence by BYSETPOS takes: for each the library lists all days of the year anew.
+	positionSteps = 30
 )
 
 // rule is a rule of recurrence that can be expanded.
@@ -139,11 +141,14 @@ func (r *reader) expand(ru rule, start wall, within span, z zone) ([]wall, error
 	if r.steps += ruleSteps; r.steps > r.limits.Steps {
 		return found, errTooMuch
 	}
-	seen := 0
+	seen, cost := 0, 1
+	if len(ru.option.Bysetpos) > 0 {
+		cost = positionSteps
+	}
 	var limit error
 	ended, err := iterate(ru.option, start, func(w wall) bool {
 		seen++
-		switch r.steps++; {
+		switch r.steps += cost; {
 		case w.After(last):
 			return false
 		case r.steps > r.limits.Steps:

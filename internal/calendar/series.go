@@ -117,7 +117,7 @@ func (s *series) add(r *reader) {
 	}
 	for _, e := range sortedBy(ordered) {
 		if !e.cancelled {
-			r.add(e.event(e.uid+"/"+stamp(e.replaces.time()), e.start.wall, e.start.zone, e.length), e.line, e.where)
+			r.add(e.event(e.uid+"/"+stamp(e.replacesAt), e.start.wall, e.start.zone, e.length), e.line, e.where)
 		}
 	}
 }
@@ -125,6 +125,9 @@ func (s *series) add(r *reader) {
 // isReplaced reports whether another entry is there instead of an occurrence of the master. Outlook says which one by
 // the midnight before it.
 func (s *series) isReplaced(single map[place]*entry, o occurrence) bool {
+	if len(single) == 0 {
+		return false
+	}
 	day := dayOf(o.wall)
 	midnight := s.master.start.zone.at(day)
 	return single[place{second: o.at.Unix()}] != nil || single[place{day: day}] != nil ||
@@ -139,7 +142,7 @@ func (s *series) occurrences(r *reader, following []*entry) []occurrence {
 	// What begins before the window may reach into it, and what is moved may be moved into it.
 	reach := time.Duration(m.length.days)*24*time.Hour + m.length.exact + farOff*time.Second
 	for _, e := range following {
-		reach += e.start.time().Sub(e.replaces.time()).Abs() + time.Duration(e.length.days)*24*time.Hour + e.length.exact
+		reach += e.start.time().Sub(e.replacesAt).Abs() + time.Duration(e.length.days)*24*time.Hour + e.length.exact
 	}
 	reach = min(max(reach, 0), r.limits.Length+366*24*time.Hour)
 	within := span{z.wall(r.From).Add(-reach), z.wall(r.To).Add(reach)}
@@ -172,12 +175,16 @@ func (s *series) occurrences(r *reader, following []*entry) []occurrence {
 
 // changeAt is the last of the entries that are about all that follow, at or before a time.
 func changeAt(following []*entry, at time.Time) *entry {
-	for _, e := range slices.Backward(following) {
-		if !e.replaces.time().After(at) {
-			return e
+	after, _ := slices.BinarySearchFunc(following, at, func(e *entry, at time.Time) int {
+		if e.replacesAt.After(at) {
+			return 1
 		}
+		return -1
+	})
+	if after == 0 {
+		return nil
 	}
-	return nil
+	return following[after-1]
 }
 
 // occur adds one occurrence, as the entry that is about it and those after it has it, if there is one.
@@ -197,7 +204,7 @@ func (r *reader) occur(m *entry, o occurrence, changed *entry, recurs bool) {
 			return
 		}
 		// All that follow are moved by as much as the first: by the clock, as the series itself goes.
-		moved := changed.start.wall.Sub(z.wall(changed.replaces.time()))
+		moved := changed.start.wall.Sub(z.wall(changed.replacesAt))
 		e, lasts, w, z = changed, changed.length, w.Add(moved), changed.start.zone
 	}
 	r.add(e.event(id, w, z, lasts), e.line, e.where)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,8 +31,9 @@ type entry struct {
 	cancelled bool
 
 	// replaces is which one of a series this is instead, and following that it is those after it, too.
-	replaces  *moment
-	following bool
+	replaces   *moment
+	replacesAt time.Time
+	following  bool
 }
 
 // dated is an occurrence by RDATE. Some have a length of their own.
@@ -53,7 +55,7 @@ func (r *reader) entry(d decoder, part *component) *entry {
 	if e.name != "" {
 		e.where = "event " + quote(e.name)
 	}
-	if !r.begin(e, all) || !r.length(e, all) {
+	if !r.begin(e, all) || !r.length(e, all) || !r.short(e) {
 		return nil
 	}
 	e.uid = identity(all["UID"], e)
@@ -82,7 +84,7 @@ func (r *reader) begin(e *entry, all map[string][]property) bool {
 		return false
 	}
 	var err error
-	if e.start, err = r.moment(starts[0], starts[0].Value); err != nil {
+	if e.start, err = r.moment(starts[0], starts[0].Value, r.zones.home); err != nil {
 		r.refuse(e, starts[0], err, momentExpected)
 		return false
 	}
@@ -93,14 +95,23 @@ func (r *reader) begin(e *entry, all map[string][]property) bool {
 		return false
 	}
 	for _, p := range all["RECURRENCE-ID"] {
-		m, err := r.moment(p, p.Value)
+		m, err := r.moment(p, p.Value, r.homeOf(e))
 		if err != nil {
 			r.refuse(e, p, err, momentExpected)
 			return false
 		}
-		e.replaces, e.following = &m, strings.EqualFold(p.Params.Get("RANGE"), "THISANDFUTURE")
+		e.replaces, e.replacesAt = &m, m.time()
+		e.following = strings.EqualFold(p.Params.Get("RANGE"), "THISANDFUTURE")
 	}
 	return true
+}
+
+// homeOf is the zone of what names none beside DTSTART, as some programs write EXDATE.
+func (r *reader) homeOf(e *entry) zone {
+	if e.start.form == formUTC {
+		return r.zones.home
+	}
+	return e.start.zone
 }
 
 // refuse notes why an event is left out.
@@ -115,7 +126,7 @@ func (r *reader) length(e *entry, all map[string][]property) bool {
 		e.length.days = 1
 	}
 	if ends := all["DTEND"]; ends != nil {
-		end, err := r.moment(ends[0], ends[0].Value)
+		end, err := r.moment(ends[0], ends[0].Value, r.homeOf(e))
 		if err != nil {
 			r.refuse(e, ends[0], err, momentExpected)
 			return false
@@ -130,6 +141,17 @@ func (r *reader) length(e *entry, all map[string][]property) bool {
 			return false
 		}
 		e.length, e.sized = lasts, true
+	}
+	return true
+}
+
+// short refuses what lasts too long, once and not for each of a series. What lasts a day too long is left to add.
+func (r *reader) short(e *entry) bool {
+	if lasts := time.Duration(e.length.days)*24*time.Hour + e.length.exact; lasts > r.limits.Length+24*time.Hour {
+		r.problem(Problem{Line: e.line, Where: e.where,
+			Message:  fmt.Sprintf("lasts %.0f days, so it is left out", lasts.Hours()/24),
+			Expected: fmt.Sprintf("at most %.0f", r.limits.Length.Hours()/24)})
+		return false
 	}
 	return true
 }
@@ -197,7 +219,7 @@ func (r *reader) recurrence(e *entry, all map[string][]property) {
 	}
 	for _, p := range all["RDATE"] {
 		for value := range strings.SplitSeq(p.Value, ",") {
-			if date, err := r.dated(p, value); err != nil || len(e.dates) == maxDates {
+			if date, err := r.dated(p, value, r.homeOf(e)); err != nil || len(e.dates) == maxDates {
 				r.skip(e, p, value)
 				break
 			} else {
@@ -207,7 +229,7 @@ func (r *reader) recurrence(e *entry, all map[string][]property) {
 	}
 	for _, p := range all["EXDATE"] {
 		for value := range strings.SplitSeq(p.Value, ",") {
-			if m, err := r.moment(p, strings.TrimSpace(value)); err != nil || len(e.excluded) == maxDates {
+			if m, err := r.moment(p, strings.TrimSpace(value), r.homeOf(e)); err != nil || len(e.excluded) == maxDates {
 				r.skip(e, p, value)
 				break
 			} else {
@@ -224,9 +246,9 @@ func (r *reader) skip(e *entry, p property, value string) {
 }
 
 // dated reads a value of RDATE: a moment, or a PERIOD of a moment and its end or length.
-func (r *reader) dated(p property, value string) (dated, error) {
+func (r *reader) dated(p property, value string, home zone) (dated, error) {
 	begin, rest, period := strings.Cut(strings.TrimSpace(value), "/")
-	m, err := r.moment(p, begin)
+	m, err := r.moment(p, begin, home)
 	if err != nil || !period {
 		return dated{moment: m}, err
 	}
@@ -234,7 +256,7 @@ func (r *reader) dated(p property, value string) (dated, error) {
 		lasts, err := parseLength(rest)
 		return dated{m, &lasts}, err
 	}
-	end, err := r.moment(p, rest)
+	end, err := r.moment(p, rest, home)
 	return dated{m, &length{exact: end.time().Sub(m.time())}}, err
 }
 
@@ -280,6 +302,6 @@ func (e *entry) better(than *entry) bool { return e.sequence >= than.sequence }
 // sortedBy orders entries by what they replace.
 func sortedBy(list []*entry) []*entry {
 	return slices.SortedFunc(slices.Values(list), func(a, b *entry) int {
-		return a.replaces.time().Compare(b.replaces.time())
+		return a.replacesAt.Compare(b.replacesAt)
 	})
 }
