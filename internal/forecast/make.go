@@ -103,6 +103,10 @@ func (m *model) point(t time.Time, width time.Duration, s *spread) Point {
 
 // quantiles fills them in. What stands on rules alone is a planning value: its quantiles are those of what is usual.
 func (m *model) quantiles(p *Point, o moment, ahead time.Duration, s *spread) {
+	if m.rung == RungNothing {
+		p.P05, p.P90, p.P95 = p.P50, p.P50, p.P50
+		return
+	}
 	wide := 0
 	if p.Width > m.grid.finest {
 		wide = 1

@@ -31,13 +31,14 @@ func learnModel(in *Input) *model {
 	m.hs.mark(m.grid)
 	g := m.grid
 	m.week = newWeek(g, in.Rules.Priors, nil, nil)
-	m.level = newLevel(g, m.week)
+	m.level = newLevel(g, m.week, nil)
 	m.week = newWeek(g, in.Rules.Priors, m.level.all(), nil)
-	m.level = newLevel(g, m.week)
+	m.level = newLevel(g, m.week, nil)
 	m.events = learn(g, m.week, m.level.all(), m.hs)
 	if m.anyEvents() {
-		m.week = newWeek(g, in.Rules.Priors, m.level.all(), m.multiples())
-		m.level = newLevel(g, m.week)
+		multiple := m.multiples()
+		m.week = newWeek(g, in.Rules.Priors, m.level.all(), multiple)
+		m.level = newLevel(g, m.week, multiple)
 	}
 	m.foresee()
 	m.climb()

@@ -46,7 +46,7 @@ func Run(buckets []history.Bucket, events []calendar.Event, o Options) (*Report,
 	}
 	for n := o.Learn; ; n++ {
 		day := midnight(r.first, n)
-		if !midnight(day, 1).Before(r.last) || n > mostDays {
+		if midnight(day, 1).After(r.last) || n > mostDays {
 			break
 		}
 		r.replay(day, n >= o.Warm)
