@@ -10,6 +10,6 @@ func forecastCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(forecastBacktestCommand())
+	c.AddCommand(forecastBacktestCommand(), forecastSeriesCommand())
 	return c
 }

@@ -95,7 +95,7 @@ var table = []row{
 	{"internal/history/imports", world, []string{"internal/history"}, []string{pgxModule}},
 	{"internal/forecast", nothing, []string{"internal/calendar", "internal/history", "internal/forecast/series"},
 		[]string{"gonum.org/v1/gonum"}},
-	{"internal/forecast/series", nothing, nil, []string{"gonum.org/v1/gonum"}},
+	{"internal/forecast/series", nothing, nil, nil},
 	{"internal/forecast/backtest", nothing, []string{"internal/calendar", "internal/history", "internal/forecast"}, nil},
 	{"internal/staffing", nothing, nil, nil},
 	{"internal/scaler", nothing, []string{"internal/forecast", "internal/staffing"}, nil},
