@@ -106,6 +106,7 @@ func (d *decision) conclude(v verdict) {
 		d.given += max(0, mean)
 	case up:
 		d.ceiling = candidate
+		d.given = max(d.given, mean)
 	default:
 		d.floor = candidate
 	}

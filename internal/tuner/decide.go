@@ -51,7 +51,7 @@ type State struct {
 	// that is known to be no better. 0: none yet.
 	floor, ceiling int
 	down           bool    // where the last step went
-	given          float64 // the part of throughput that steps down have given up so far, a logarithm
+	given          float64 // the part of throughput that has been given up for a smaller size so far, a logarithm
 	noise          float64 // of pairs, a variance
 	trial          trial
 	spent          time.Duration // on trials of this search

@@ -357,3 +357,34 @@ func TestOneBadBlockDecidesNothing(t *testing.T) {
 		t.Errorf("the mean is %v", mean)
 	}
 }
+
+func TestPoolsShareTheLimit(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		limit   int
+		demands []float64
+		want    []int
+	}{
+		{"one pool", 10, []float64{50}, []int{10}},
+		{"nobody is limited by what is free", 10, []float64{3, 2}, []int{10, 10}},
+		{"little is given", 10, []float64{50, 1.5}, []int{8, 2}},
+		{"the rest is the same for all", 12, []float64{50, 100, 1, 30}, []int{4, 4, 1, 3}},
+		{"at least one", 2, []float64{50, 0, 50, 0.1}, []int{1, 1, 1, 1}},
+		{"more than wanted", 11, []float64{5.5, 4, 0}, []int{6, 4, 1}},
+		{"no pool", 10, nil, []int{}},
+	} {
+		if got := Share(test.limit, test.demands); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, expected %v", test.name, got, test.want)
+		}
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	s := &server{lambda: 1000, alpha: 0.02, clients: 200, random: rand.New(rand.NewPCG(1, 1))}
+	s.peaksAt(8)
+	state, r, o := State{}, Standard(1, 100), s.serve(8, tick)
+	for i := 0; b.Loop(); i++ {
+		state, _ = Decide(state, r, o, time.Duration(i)*tick)
+	}
+}
