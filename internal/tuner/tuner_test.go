@@ -88,7 +88,7 @@ func (w *walk) part() float64 {
 }
 
 // followed is how many servers' statements change.
-const followed = 20
+const followed = 12
 
 // shape is a curve of which the peak is anywhere between 2 and 200.
 func shape(random *rand.Rand) *server {
@@ -172,7 +172,7 @@ func TestItFollowsOtherStatements(t *testing.T) {
 			misses++
 		}
 	}
-	if misses > followed/5 {
+	if misses > followed/4 {
 		t.Errorf("%d of %d are not near the best after the change", misses, followed)
 	}
 }
@@ -195,18 +195,19 @@ func TestChecksFindWhatChangesSlowly(t *testing.T) {
 	}
 }
 
-// TestWhatChecksCost: over four hours of full load, next to nothing.
+// TestWhatChecksCost: over two hours of full load, next to nothing.
 func TestWhatChecksCost(t *testing.T) {
 	t.Parallel()
 	w := &walk{t: t, rules: Standard(1, 100), server: shape(seeded(t))}
 	w.server.noise, w.server.alpha, w.server.drift = 0.05, 0.02, 0.01
 	w.server.peaksAt(12)
 	w.find(time.Hour)
-	w.server.done, w.state.Cost = 0, Cost{}
-	w.run(4 * time.Hour)
-	lost := w.state.Cost.Lost / w.server.done
+	before := w.server.done
+	w.state.Cost = Cost{}
+	w.run(2 * time.Hour)
+	lost := w.state.Cost.Lost / (w.server.done - before)
 	t.Logf("%d trials, %v at other sizes, %.3f%% of the throughput lost", w.state.Cost.Trials, w.state.Cost.Away, 100*lost)
-	if lost > 0.005 || w.state.Cost.Trials == 0 || w.state.Cost.Away > 5*time.Minute {
+	if lost > 0.005 || w.state.Cost.Trials == 0 || w.state.Cost.Away > 3*time.Minute {
 		t.Errorf("checks cost %.3f%%: %+v", 100*lost, w.state.Cost)
 	}
 }
@@ -216,12 +217,12 @@ func TestWhatChecksCost(t *testing.T) {
 func TestNothingIsTakenFromALoadThatFits(t *testing.T) {
 	t.Parallel()
 	random := seeded(t)
-	for range 25 {
+	for range 15 {
 		w := &walk{t: t, rules: Standard(1, 100), server: shape(random)}
 		w.rules.Start = 1 + random.IntN(100)
 		w.server.noise, w.server.clients = 0.05, 0
 		w.server.rate = (0.1 + 0.7*random.Float64()) * w.server.best(100)
-		w.run(8 * time.Minute)
+		w.run(6 * time.Minute)
 		if w.server.backlog > 30*w.server.rate {
 			t.Errorf("from %d: with size %d (%s) %.0f requests wait while %.0f/s come and %.0f/s could be done: %+v",
 				w.rules.Start, w.state.Size, w.state.Why, w.server.backlog, w.server.rate, w.server.best(100), w.server)
@@ -234,7 +235,7 @@ func TestNothingIsTakenFromALoadThatFits(t *testing.T) {
 func TestWhateverIsObserved(t *testing.T) {
 	t.Parallel()
 	random := seeded(t)
-	for range 15 {
+	for range 10 {
 		least := 1 + random.IntN(5)
 		w := &walk{t: t, rules: Standard(least, least+random.IntN(200)), server: shape(random)}
 		w.server.noise = 0.3 * random.Float64()
