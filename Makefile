@@ -59,7 +59,7 @@ load-test: ## Show connections in less than 10 ms under 10,000 clients (7 minute
 	@$(MAKE) --no-print-directory build
 	@exec bin/usher load-test $(ARGS)
 
-tunebench: ## Compare what the tuner finds with a sweep of all sizes (15 minutes; ARGS='-run /contended' a part)
+tunebench: ## Compare what the tuner finds with a sweep of all sizes (12 minutes; ARGS='-run /write' a part)
 	@scripts/ensure postgres client
 	go test -tags integration -count 1 -timeout 30m -run TheTunerFinds -v $(ARGS) ./internal/tuner -long
 

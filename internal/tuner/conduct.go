@@ -1,7 +1,6 @@
 package tuner
 
 import (
-	"fmt"
 	"math"
 	"time"
 )
@@ -24,7 +23,8 @@ func (d *decision) conduct() {
 	d.curve.learn(d.seen, d.span, d.Memory, full)
 	if !trying && !full {
 		if t.loose += d.span; t.loose > loosePatience {
-			d.giveUp(fmt.Sprintf("the load does not fill %d", d.Size))
+			d.pauses = min(d.pauses+1, pausesMost)
+			d.giveUp(unfilled)
 		}
 		return
 	}
@@ -33,13 +33,15 @@ func (d *decision) conduct() {
 	if next := t.trying(); next != trying {
 		d.settle(next)
 	}
-	if !paired {
-		if d.now-t.began > 2*d.Longest {
-			d.giveUp("it took too long")
-		}
+	if d.now-t.began > trialMost {
+		d.pauses = min(d.pauses+1, pausesMost)
+		d.giveUp("it took too long")
 		return
 	}
-	last := t.pairs == pairsMost || d.now-t.began >= d.patience()
+	if !paired {
+		return
+	}
+	last := t.pairs == pairsMost || t.pairs >= pairsLeast && d.now-t.began >= d.patience()
 	if v := t.judge(d.noise, d.allowed(), last); v != open {
 		d.conclude(v)
 	}
@@ -96,7 +98,7 @@ func (d *decision) conclude(v verdict) {
 	mean, _, variance := t.estimate(d.noise)
 	d.noise = variance
 	d.spent += d.now - t.began
-	t.on = false
+	t.on, d.pauses = false, 0
 	old, candidate := d.Size, t.candidate
 	switch up := candidate > old; {
 	case up && v == larger:
@@ -106,6 +108,7 @@ func (d *decision) conclude(v verdict) {
 		d.given += max(0, mean)
 	case up:
 		d.ceiling = candidate
+		d.given = max(d.given, mean)
 	default:
 		d.floor = candidate
 	}
@@ -133,7 +136,7 @@ func (d *decision) giveUp(why string) {
 	if !d.trial.on {
 		return
 	}
-	d.trial.on, d.full, d.from, d.Why = false, 0, d.now+pause, why
+	d.trial.on, d.full, d.from, d.Why = false, 0, d.now+pause<<d.pauses, why
 	if d.checking {
 		d.Found, d.foundAt, d.checking = true, d.now, false
 	}

@@ -10,14 +10,18 @@ const (
 	longestSpan = 15 * time.Second
 	// fullLeast is how long the load must have filled the limit before a trial begins.
 	fullLeast = 2 * time.Second
-	// pause is how long there is none after one that was given up.
-	pause = 10 * time.Second
+	// pause is how long there is none after one that was given up. It doubles up to pausesMost times while the load and its
+	// transactions allow no result.
+	pause      = 10 * time.Second
+	pausesMost = 6
 	// calmFirst is how soon after a size is found a shift of the level may open the search anew. It doubles up to calmMost
 	// when the search has found the same size again.
 	calmFirst = 30 * time.Second
 	calmMost  = time.Hour
 	// trialLeast is what a trial may always take: four or five pairs of a second.
 	trialLeast = 10 * time.Second
+	// trialMost ends a trial without a result: with transactions of a second it takes less than half of it.
+	trialMost = 3 * time.Minute
 	// againMost is how many times Rules.Again can become as long.
 	againMost = 8
 	// carefulStep is the largest step during an event, and while critical work is slow.
@@ -51,11 +55,12 @@ type State struct {
 	// that is known to be no better. 0: none yet.
 	floor, ceiling int
 	down           bool    // where the last step went
-	given          float64 // the part of throughput that steps down have given up so far, a logarithm
+	given          float64 // the part of throughput that has been given up for a smaller size so far, a logarithm
 	noise          float64 // of pairs, a variance
 	trial          trial
 	spent          time.Duration // on trials of this search
 	full           time.Duration // for which the load has filled the limit
+	pauses         int           // trials that were given up because of the load
 	from           time.Duration // when the next trial may begin
 	before         int           // Size when the search began
 	again          time.Duration // how long it is trusted
@@ -129,7 +134,6 @@ type decision struct {
 	seen  Observed
 	now   time.Duration
 	span  time.Duration // of the observation
-	sizes []int
 	steps []Step
 }
 
@@ -140,7 +144,7 @@ func (d *decision) say(c Change, other int, format string, args ...any) {
 // Decide is called again and again with what has happened since, and says what the limit is from now on.
 func Decide(s State, r Rules, o Observed, now time.Duration) (State, []Step) {
 	r.check()
-	d := &decision{State: &s, Rules: r, seen: o, now: now, sizes: r.sizes()}
+	d := &decision{State: &s, Rules: r, seen: o, now: now}
 	if !r.On {
 		d.end()
 		return s, d.steps
@@ -222,12 +226,15 @@ func (d *decision) forbidden() string {
 	return ""
 }
 
+// unfilled is the commonest reason for no trial.
+const unfilled = "the load does not fill the limit"
+
 // rest is when there is no trial.
 func (d *decision) rest() {
 	full := d.seen.fills(d.Size)
 	d.curve.learn(d.seen, d.span, d.Memory, full)
 	if !full {
-		d.full, d.Why = 0, fmt.Sprintf("the load does not fill %d", d.Size)
+		d.full, d.Why = 0, unfilled
 		return
 	}
 	d.full += d.span
@@ -237,7 +244,7 @@ func (d *decision) rest() {
 	}
 	d.Why = d.forbidden()
 	if d.Why == "" && d.Found && d.now-d.foundAt < d.again {
-		d.Why = "it is found, and trusted for " + (d.again - d.now + d.foundAt).Round(time.Second).String()
+		d.Why = "the size is found, and trusted for a while"
 	}
 	if d.Why == "" && (d.full < fullLeast || d.now < d.from) {
 		d.Why = "a trial begins soon"

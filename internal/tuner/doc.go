@@ -18,8 +18,8 @@
 // neighbouring blocks are a pair. The mean of the pairs' logarithmic ratios, outliers clipped, has a standard error;
 // the trial ends when the mean is clearly on one side of Rules.Tolerance, or after Rules.Longest. The larger size is
 // taken only if it does more than the smaller one by the tolerance: of sizes that are as good as equal, the smaller
-// one costs less memory, and each of its transactions is quicker. What steps down give up adds up to one tolerance,
-// not to one each.
+// one costs less memory, and each of its transactions is quicker. What is given up that way adds up to one
+// tolerance, not to one for each step.
 //
 // # The search
 //

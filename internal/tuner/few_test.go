@@ -3,4 +3,4 @@
 package tuner
 
 // servers is how many simulated servers are searched from each end.
-const servers = 30
+const servers = 20

@@ -82,7 +82,8 @@ func (d *decision) bounds() string {
 // choose is the next candidate, 0 if there is none. It goes on in the direction of the last step while no end of it
 // is known, with steps as large as Rules.Step allows, then halves what is left, the larger sizes first.
 func (d *decision) choose() int {
-	up, down := above(d.sizes, d.Size, d.ceiling), below(d.sizes, d.Size, d.floor)
+	sizes := d.sizes()
+	up, down := above(sizes, d.Size, d.ceiling), below(sizes, d.Size, d.floor)
 	switch {
 	case d.checking && len(up) > 0 && d.ceiling == 0:
 		return up[0]
@@ -146,9 +147,9 @@ func (d *decision) doubt() int {
 	if d.doubted || d.checking {
 		return 0
 	}
-	own := d.curve.at(float64(d.Size))
+	sizes, own := d.sizes(), d.curve.at(float64(d.Size))
 	best, candidate := own.rate*(1+doubtful*d.Tolerance), 0
-	for _, size := range d.sizes {
+	for _, size := range sizes {
 		b := d.curve.at(float64(size))
 		if b.seconds >= doubtSeconds && own.seconds >= doubtSeconds && b.rate > best {
 			best, candidate = b.rate, size
@@ -156,9 +157,9 @@ func (d *decision) doubt() int {
 	}
 	switch {
 	case candidate > d.Size:
-		d.ceiling = next(above(d.sizes, candidate, 0))
+		d.ceiling = next(above(sizes, candidate, 0))
 	case candidate > 0:
-		d.floor = next(below(d.sizes, candidate, 0))
+		d.floor = next(below(sizes, candidate, 0))
 	}
 	d.doubted = candidate > 0
 	return candidate

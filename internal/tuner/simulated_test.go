@@ -57,9 +57,12 @@ func (s *server) serve(limit int, span time.Duration) Observed {
 	} else {
 		busy, waiting, done = s.open(limit, factor, seconds)
 	}
+	before := uint64(s.done)
 	s.done += done
+	completed := uint64(s.done) - before
+	held := busy * float64(span) * float64(completed) / max(done, 1e-9)
 	return Observed{
-		Completed: uint64(done), Held: time.Duration(busy * float64(span)), Busy: busy, Waiting: waiting,
+		Completed: completed, Held: time.Duration(held), Busy: busy, Waiting: waiting,
 		Event: s.event, Impaired: s.impaired, Failing: s.failing,
 	}
 }

@@ -13,14 +13,16 @@ const (
 	blockLeast = 800 * time.Millisecond
 	// blockServices is how many service times a block has at least, or what began before it would weigh too much.
 	blockServices = 4
-	// blockMost bounds a block where transactions are long.
-	blockMost = 10 * time.Second
+	// blockMost is enough where transactions are long, and blockTransactions is never too many: of fewer, the number is
+	// chance.
+	blockMost         = 10 * time.Second
+	blockTransactions = 10
 	// settleUp is how long a larger size has to open its connections and warm their caches when it is tried first.
 	settleUp = time.Second
 	// loosePatience is how long the load may leave the limit unfilled during a trial.
 	loosePatience = 3 * time.Second
 	// pairsMost is more than fit into any sensible Longest.
-	pairsMost = 64
+	pairsMost = 48
 	// pairsLeast is how many pairs a verdict needs unless the difference is blatant.
 	pairsLeast = 4
 	// confidence is how many standard errors a mean must be away from the tolerance. The tolerance is far from what
@@ -75,7 +77,7 @@ func (c count) whole() bool {
 	if c.completed > 0 {
 		long = max(long, time.Duration(float64(blockServices*c.held)/c.completed))
 	}
-	return c.time >= min(long, blockMost) && c.completed > 0 || c.time >= blockMost
+	return c.time >= min(long, blockMost) && c.completed >= blockTransactions
 }
 
 // trying reports whether the candidate's limit is in force.
@@ -184,6 +186,14 @@ func (t *trial) result(size int, noise float64) string {
 	if t.candidate < size {
 		mean = -mean
 	}
-	return fmt.Sprintf("%d do %.0f/s, %d do %.0f/s: %+.1f%% ± %.1f%% in %d pairs", t.candidate, t.others.rate(),
-		size, t.own.rate(), 100*math.Expm1(mean), 100*deviation, t.pairs)
+	return fmt.Sprintf("%d do %s, %d do %s: %+.1f%% ± %.1f%% in %d pairs", t.candidate, t.others, size, t.own,
+		100*math.Expm1(mean), 100*deviation, t.pairs)
+}
+
+// String is the rate.
+func (c count) String() string {
+	if rate := c.rate(); rate < 100 {
+		return fmt.Sprintf("%.2f/s", rate)
+	}
+	return fmt.Sprintf("%.0f/s", c.rate())
 }

@@ -88,7 +88,7 @@ func (w *walk) part() float64 {
 }
 
 // followed is how many servers' statements change.
-const followed = 20
+const followed = 12
 
 // shape is a curve of which the peak is anywhere between 2 and 200.
 func shape(random *rand.Rand) *server {
@@ -172,7 +172,7 @@ func TestItFollowsOtherStatements(t *testing.T) {
 			misses++
 		}
 	}
-	if misses > followed/5 {
+	if misses > followed/4 {
 		t.Errorf("%d of %d are not near the best after the change", misses, followed)
 	}
 }
@@ -195,18 +195,19 @@ func TestChecksFindWhatChangesSlowly(t *testing.T) {
 	}
 }
 
-// TestWhatChecksCost: over four hours of full load, next to nothing.
+// TestWhatChecksCost: over two hours of full load, next to nothing.
 func TestWhatChecksCost(t *testing.T) {
 	t.Parallel()
 	w := &walk{t: t, rules: Standard(1, 100), server: shape(seeded(t))}
 	w.server.noise, w.server.alpha, w.server.drift = 0.05, 0.02, 0.01
 	w.server.peaksAt(12)
 	w.find(time.Hour)
-	w.server.done, w.state.Cost = 0, Cost{}
-	w.run(4 * time.Hour)
-	lost := w.state.Cost.Lost / w.server.done
+	before := w.server.done
+	w.state.Cost = Cost{}
+	w.run(2 * time.Hour)
+	lost := w.state.Cost.Lost / (w.server.done - before)
 	t.Logf("%d trials, %v at other sizes, %.3f%% of the throughput lost", w.state.Cost.Trials, w.state.Cost.Away, 100*lost)
-	if lost > 0.005 || w.state.Cost.Trials == 0 || w.state.Cost.Away > 5*time.Minute {
+	if lost > 0.005 || w.state.Cost.Trials == 0 || w.state.Cost.Away > 3*time.Minute {
 		t.Errorf("checks cost %.3f%%: %+v", 100*lost, w.state.Cost)
 	}
 }
@@ -216,12 +217,12 @@ func TestWhatChecksCost(t *testing.T) {
 func TestNothingIsTakenFromALoadThatFits(t *testing.T) {
 	t.Parallel()
 	random := seeded(t)
-	for range 25 {
+	for range 15 {
 		w := &walk{t: t, rules: Standard(1, 100), server: shape(random)}
 		w.rules.Start = 1 + random.IntN(100)
 		w.server.noise, w.server.clients = 0.05, 0
 		w.server.rate = (0.1 + 0.7*random.Float64()) * w.server.best(100)
-		w.run(8 * time.Minute)
+		w.run(6 * time.Minute)
 		if w.server.backlog > 30*w.server.rate {
 			t.Errorf("from %d: with size %d (%s) %.0f requests wait while %.0f/s come and %.0f/s could be done: %+v",
 				w.rules.Start, w.state.Size, w.state.Why, w.server.backlog, w.server.rate, w.server.best(100), w.server)
@@ -234,7 +235,7 @@ func TestNothingIsTakenFromALoadThatFits(t *testing.T) {
 func TestWhateverIsObserved(t *testing.T) {
 	t.Parallel()
 	random := seeded(t)
-	for range 15 {
+	for range 10 {
 		least := 1 + random.IntN(5)
 		w := &walk{t: t, rules: Standard(least, least+random.IntN(200)), server: shape(random)}
 		w.server.noise = 0.3 * random.Float64()
@@ -355,5 +356,36 @@ func TestOneBadBlockDecidesNothing(t *testing.T) {
 	mean, _, _ := x.estimate(priorNoise * priorNoise)
 	if mean < 0.15 || mean > 0.21 {
 		t.Errorf("the mean is %v", mean)
+	}
+}
+
+func TestPoolsShareTheLimit(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		limit   int
+		demands []float64
+		want    []int
+	}{
+		{"one pool", 10, []float64{50}, []int{10}},
+		{"nobody is limited by what is free", 10, []float64{3, 2}, []int{10, 10}},
+		{"little is given", 10, []float64{50, 1.5}, []int{8, 2}},
+		{"the rest is the same for all", 12, []float64{50, 100, 1, 30}, []int{4, 4, 1, 3}},
+		{"at least one", 2, []float64{50, 0, 50, 0.1}, []int{1, 1, 1, 1}},
+		{"more than wanted", 11, []float64{5.5, 4, 0}, []int{6, 4, 1}},
+		{"no pool", 10, nil, []int{}},
+	} {
+		if got := Share(test.limit, test.demands); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, expected %v", test.name, got, test.want)
+		}
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	s := &server{lambda: 1000, alpha: 0.02, clients: 200, random: rand.New(rand.NewPCG(1, 1))}
+	s.peaksAt(8)
+	state, r, o := State{}, Standard(1, 100), s.serve(8, tick)
+	for i := 0; b.Loop(); i++ {
+		state, _ = Decide(state, r, o, time.Duration(i)*tick)
 	}
 }
