@@ -63,7 +63,7 @@ func TestTheDocumentationIsTrue(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]int{"external": 1, "cpu": 1, "prometheus": 1, "metrics-api": 1}
+	want := map[string]int{"external": 1, "cpu": 1, "prometheus": 1, "metrics-api": 2}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("triggers (-want +got):\n%s", diff)
 	}

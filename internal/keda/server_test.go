@@ -270,7 +270,7 @@ func TestWhatCannotBeSaidIsAnErrorThatSaysWhy(t *testing.T) {
 		}
 	}
 	check("elsewhere", codes.NotFound, `there is no pool "elsewhere"`)
-	check("cold", codes.Unavailable, `pool "cold": no forecast: no history; no measurement: no client yet`)
+	check("cold", codes.Unavailable, `pool "cold": neither forecast nor measurement: no history; no client yet`)
 	check("bug", codes.Internal, "the answer failed")
 	source.fail(errors.New("the brain is off"))
 	check("cold", codes.Unavailable, `pool "cold": the brain is off`)

@@ -174,8 +174,9 @@ func TestTheForecastOnlyRaises(t *testing.T) {
 			t.Errorf("%s: got %v %v %q, want %v", name, got, ok, why, test.want)
 		}
 	}
-	_, _, why := Outlook{Absent: "2 days of history", Unmeasured: "no client yet"}.value(metricDemand)
-	if want := "no forecast: 2 days of history; no measurement: no client yet"; why != want {
+	_, _, why := Outlook{Absent: "there is no history", Measured: nan}.value(metricDemand)
+	want := "neither forecast nor measurement: there is no history; the measurement is not a number of connections"
+	if why != want {
 		t.Errorf("got %q, want %q", why, want)
 	}
 }
