@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -76,14 +77,14 @@ type running struct {
 }
 
 // run starts a server on the loopback. It is stopped at the end of the test if it was not before.
-func run(t *testing.T, source Source) *running {
+func run(t *testing.T, source Source, interval time.Duration) *running {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := New(Config{Listener: listener, Source: source, Log: slog.New(slog.DiscardHandler)})
-	server.interval = time.Millisecond
+	server.interval = interval
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	r := &running{address: listener.Addr().String(), stop: stop, done: make(chan error, 1)}
 	go func() { r.done <- server.Run(ctx); close(r.done) }()
@@ -137,7 +138,7 @@ func TestKEDAScalesByWhatIsExpected(t *testing.T) {
 		"empty":  {},
 		"cold":   {Measured: 30, Absent: "2 hours of history"},
 	}}
-	r := run(t, source)
+	r := run(t, source, streamInterval)
 	for name, test := range map[string]struct {
 		metadata map[string]string
 		asked    string
@@ -202,7 +203,7 @@ func (r *running) calls(ctx context.Context, metadata map[string]string) map[str
 
 func TestHostileCallsAreRefused(t *testing.T) {
 	t.Parallel()
-	r := run(t, &fakeSource{})
+	r := run(t, &fakeSource{}, streamInterval)
 	for name, test := range hostile {
 		for call, err := range r.calls(t.Context(), test.metadata) {
 			if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), test.want) {
@@ -226,12 +227,34 @@ func TestHostileCallsAreRefused(t *testing.T) {
 	}
 }
 
+func TestWhoSpeaksAnotherProtocolIsSentAway(t *testing.T) {
+	t.Parallel()
+	r := run(t, &fakeSource{pools: map[string]Outlook{"orders": {Measured: 5}}}, streamInterval)
+	for _, text := range []string{"GET / HTTP/1.1\r\nHost: usher\r\n\r\n", "\x00\x00\x00\x08\x04\xd2\x16\x2f", "\n"} {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", r.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(2 * handshakeTimeout))
+		if _, err := conn.Write([]byte(text + strings.Repeat("x", 64))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%q: the connection is still open", text)
+		}
+		_ = conn.Close()
+	}
+	if _, err := r.IsActive(t.Context(), object(with("pool", "orders"))); err != nil {
+		t.Errorf("a question beside them: %v", err)
+	}
+}
+
 func TestWhatCannotBeSaidIsAnErrorThatSaysWhy(t *testing.T) {
 	t.Parallel()
 	source := &fakeSource{pools: map[string]Outlook{
 		"cold": {Absent: "no history", Unmeasured: "no client yet"}, "bug": {},
 	}}
-	r := run(t, source)
+	r := run(t, source, streamInterval)
 	check := func(pool string, code codes.Code, text string) {
 		t.Helper()
 		for call, err := range r.calls(t.Context(), with("pool", pool)) {
@@ -247,7 +270,7 @@ func TestWhatCannotBeSaidIsAnErrorThatSaysWhy(t *testing.T) {
 		}
 	}
 	check("elsewhere", codes.NotFound, `there is no pool "elsewhere"`)
-	check("cold", codes.Unavailable, `pool "cold": no forecast: no history; no measurement: no client yet`)
+	check("cold", codes.Unavailable, `pool "cold": neither forecast nor measurement: no history; no client yet`)
 	check("bug", codes.Internal, "the answer failed")
 	source.fail(errors.New("the brain is off"))
 	check("cold", codes.Unavailable, `pool "cold": the brain is off`)
@@ -256,7 +279,7 @@ func TestWhatCannotBeSaidIsAnErrorThatSaysWhy(t *testing.T) {
 func TestAStreamTellsEachChangeUntilItsClientLeaves(t *testing.T) {
 	t.Parallel()
 	source := &fakeSource{pools: map[string]Outlook{"orders": {Measured: 5}}}
-	r := run(t, source)
+	r := run(t, source, time.Millisecond)
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	stream, err := r.StreamIsActive(ctx, object(with("activation", "10")))
@@ -283,7 +306,7 @@ func TestAStreamTellsEachChangeUntilItsClientLeaves(t *testing.T) {
 
 func TestAnEndOfUsherEndsStreamsWithoutAnError(t *testing.T) {
 	t.Parallel()
-	r := run(t, &fakeSource{pools: map[string]Outlook{"orders": {Measured: 5}}})
+	r := run(t, &fakeSource{pools: map[string]Outlook{"orders": {Measured: 5}}}, streamInterval)
 	stream, err := r.StreamIsActive(t.Context(), object(with("pool", "orders")))
 	if err != nil {
 		t.Fatal(err)
@@ -319,22 +342,24 @@ func TestRunReturnsWhatEndedIt(t *testing.T) {
 
 func TestStreamsDoNotKeepQuestionsOut(t *testing.T) {
 	t.Parallel()
-	r := run(t, &fakeSource{pools: map[string]Outlook{"orders": {Measured: 5}}})
+	r := run(t, &fakeSource{pools: map[string]Outlook{"orders": {Measured: 5}}}, streamInterval)
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	for i := range maxStreams + 1 {
+	var streams []grpc.ServerStreamingClient[externalscaler.IsActiveResponse]
+	for range maxStreams + 1 {
 		stream, err := r.StreamIsActive(ctx, object(with("pool", "orders")))
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = stream.Recv()
-		want := codes.OK
-		if i >= maxStreams {
-			want = codes.ResourceExhausted
-		}
-		if status.Code(err) != want {
-			t.Fatalf("stream %d: got %v, want %v", i+1, err, want)
-		}
+		streams = append(streams, stream)
+	}
+	got := map[codes.Code]int{}
+	for _, stream := range streams {
+		_, err := stream.Recv()
+		got[status.Code(err)]++
+	}
+	if diff := cmp.Diff(map[codes.Code]int{codes.OK: maxStreams, codes.ResourceExhausted: 1}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if _, err := r.IsActive(ctx, object(with("pool", "orders"))); err != nil {
 		t.Errorf("a question beside %d streams: %v", maxStreams, err)

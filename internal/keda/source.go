@@ -36,7 +36,7 @@ func (o Outlook) value(m metric) (value float64, ok bool, why string) {
 	if m == metricTarget {
 		expected = float64(o.Target)
 	}
-	absent, unmeasured := missing(o.Absent, expected), missing(o.Unmeasured, o.Measured)
+	absent, unmeasured := missing(o.Absent, "forecast", expected), missing(o.Unmeasured, "measurement", o.Measured)
 	switch {
 	case absent == "" && unmeasured == "":
 		return max(expected, o.Measured), true, ""
@@ -45,13 +45,13 @@ func (o Outlook) value(m metric) (value float64, ok bool, why string) {
 	case unmeasured == "":
 		return o.Measured, true, ""
 	}
-	return 0, false, "no forecast: " + absent + "; no measurement: " + unmeasured
+	return 0, false, "neither forecast nor measurement: " + absent + "; " + unmeasured
 }
 
 // missing says why a number is of no use: it is said to be missing, or it counts nothing.
-func missing(why string, number float64) string {
+func missing(why, what string, number float64) string {
 	if why == "" && (math.IsNaN(number) || number < 0 || number > maxConnections) {
-		return "it is not a number of connections"
+		return "the " + what + " is not a number of connections"
 	}
 	return why
 }
