@@ -11,6 +11,7 @@ import (
 
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/history"
+	"github.com/usher-pg/usher/internal/history/postgres"
 	"github.com/usher-pg/usher/internal/history/sqlite"
 )
 
@@ -21,7 +22,11 @@ const historyFile = "usher-history.db"
 func (b *Brain) openStore(ctx context.Context) (history.Store, error) {
 	where := b.options.Config().History.Store
 	if where.URL != "" {
-		return nil, errors.New("TODO postgres")
+		store, err := postgres.Open(ctx, postgres.Config{DSN: string(where.URL)})
+		if err != nil {
+			return nil, err
+		}
+		return store, nil
 	}
 	if where.Path == config.HistoryOff || where.Path == config.HistoryAuto && b.options.Folder == "" {
 		return openPassing(ctx)

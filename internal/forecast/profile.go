@@ -34,6 +34,9 @@ const (
 	arenaSize = 16384
 	// huber is beyond how many usual deviations a slot counts less.
 	huber = 1.345
+	// usualMiss is the part of what was seen that a shape may be off and be as usual: where nothing else deviates, the
+	// events themselves would be taken for outliers.
+	usualMiss = 0.25
 	// sweeps of the coordinate descent. It converges to less than anybody sees.
 	sweeps = 60
 )
@@ -328,7 +331,8 @@ func (p *profile) fit(rows []row, of func(part int) bool, shapes []shape, parent
 				continue // at least this, and more was expected: it does not contradict
 			}
 			off = append(off, math.Abs(missed))
-			weight := r.weight * min(1, huber*deviation/max(math.Abs(missed), 1e-12))
+			usual := max(deviation, usualMiss*math.Abs(rest))
+			weight := r.weight * min(1, huber*usual/max(math.Abs(missed), 1e-12))
 			e.add(&x, rest, weight)
 		}
 		if !found {
