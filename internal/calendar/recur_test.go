@@ -10,20 +10,21 @@ import (
 	"github.com/teambition/rrule-go"
 )
 
-// TestRulesAreTheSameLater compares rules expanded near the year 9999, as they are here, with rrule-go in their own time.
+// TestRulesAreTheSameLater compares rules expanded near the year 9999, as they are here, with rrule-go in their own
+// time.
 func TestRulesAreTheSameLater(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	pick := func(texts ...string) string { return texts[random.IntN(len(texts))] }
 	occurrences := 0
-	for range 500 {
+	for range 80 {
 		text := "FREQ=" + pick("DAILY", "WEEKLY", "MONTHLY", "YEARLY") + fmt.Sprintf(";INTERVAL=%d", 1+random.IntN(5)) +
 			pick("", "", ";BYMONTH=2,6", ";BYMONTH=12,1") + pick("", "", ";BYMONTHDAY=-1,29", ";BYMONTHDAY=5") +
 			pick("", "", ";BYDAY=SA,MO", ";BYDAY=SU") + pick("", ";BYSETPOS=-1,2") + pick("", ";BYHOUR=9,18") +
 			pick("", ";WKST=SU") + pick("", ";COUNT=9")
 		start := day(1990+random.IntN(100), 1+random.IntN(12), 1+random.IntN(28)).Add(18 * time.Hour)
-		end := start.AddDate(9, 0, 0)
+		end := start.AddDate(6, 0, 0)
 		option, err := rrule.StrToROption(text)
 		if err != nil {
 			t.Fatal(err)
@@ -48,7 +49,7 @@ func TestRulesAreTheSameLater(t *testing.T) {
 		}
 		occurrences += len(got)
 	}
-	if occurrences < 1000 {
+	if occurrences < 200 {
 		t.Errorf("compared only %d occurrences (seed %d)", occurrences, seed)
 	}
 }
