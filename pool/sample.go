@@ -8,8 +8,8 @@ type Sample struct {
 	Target, Limit                int
 	// ReserveBusy are those taken beyond what ordinary requests may have.
 	ReserveBusy int
-	// Late is how many of lane critical have waited longer than its SLO, of which mostLate are counted, and OldestWait how long the one of any lane that
-	// waits longest has.
+	// Late is how many of lane critical have waited longer than its SLO, of which mostLate are counted, and OldestWait
+	// how long the one of any lane that waits longest has.
 	Late       int
 	OldestWait time.Duration
 	Held, Down bool

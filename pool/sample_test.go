@@ -18,16 +18,15 @@ func TestSampleSaysWhatStatSays(t *testing.T) {
 	for i := range work.Open {
 		p.Opened(i, now)
 	}
-	var held []*pool.Resource[int]
+	var first *pool.Resource[int]
 	for i := range 5 {
 		now += time.Millisecond
-		lane := pool.Lane(i % pool.Lanes)
-		if out := p.Acquire(&pool.Waiter[int]{}, lane, now, now); out.Resource != nil {
-			held = append(held, out.Resource)
+		if out := p.Acquire(&pool.Waiter[int]{}, pool.Lane(i%pool.Lanes), now, now); first == nil {
+			first = out.Resource
 		}
 	}
 	now += 100 * time.Millisecond
-	p.Release(held[0], now)
+	p.Release(first, now)
 	if n := p.Sample(now).Late; n != 0 {
 		t.Errorf("%d critical requests are late: the reserve was for them", n)
 	}

@@ -105,10 +105,10 @@ var table = []row{
 		"internal/tuner",
 	}, nil},
 	{"internal/brain", world, []string{
-		"internal/calendar", "internal/calendar/feed", "internal/history", "internal/history/keeper",
+		"pool", "internal/calendar", "internal/calendar/feed", "internal/history", "internal/history/keeper",
 		"internal/history/sqlite", "internal/history/postgres", "internal/forecast", "internal/staffing",
-		"internal/scaler", "internal/tuner", "internal/status",
-	}, nil},
+		"internal/scaler", "internal/tuner", "internal/status", "internal/config", "internal/keda",
+	}, []string{"golang.org/x/sync"}},
 
 	// What others scale by: it asks for a number and sees nothing else of usher.
 	{"internal/keda", world, []string{"internal/keda/externalscaler"},

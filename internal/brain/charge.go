@@ -22,6 +22,7 @@ type charge struct {
 	told     int // the target that was wished for
 	limit    int // what ordinary requests were limited to; 0: never
 	decision scaler.Decision
+	changes  map[scaler.Cause]uint64 // of the target
 }
 
 // look takes a sample.

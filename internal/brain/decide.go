@@ -75,6 +75,7 @@ func (h *house) decide(charges []*charge, now time.Time) {
 		}
 		c.decision = d
 		if d.Changed {
+			c.changes[d.Cause]++
 			h.brain.audit(d)
 		}
 	}
@@ -83,7 +84,8 @@ func (h *house) decide(charges []*charge, now time.Time) {
 // audit writes a decision down that changes something.
 func (b *Brain) audit(d scaler.Decision) {
 	attrs := []any{
-		"pool", d.Pool, "from", d.From, "to", d.Target, "cause", d.Cause.String(), "reason", d.Reason, "mode", d.Mode.String(),
+		"pool", d.Pool, "from", d.From, "to", d.Target, "cause", d.Cause.String(), "reason", d.Reason,
+		"mode", d.Mode.String(),
 	}
 	if d.Acts {
 		b.log.Info("target changes", attrs...)

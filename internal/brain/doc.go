@@ -1,6 +1,7 @@
-// Package brain sees to it that pools have the server connections they will need. It looks at them once a second, writes
-// down what they are asked for, reads the calendars, makes forecasts, and tells each pool its target. What decides is in
-// packages without input and output: calendar, history, forecast, scaler, tuner. Here is what brings them together.
+// Package brain sees to it that pools have the server connections they will need. It looks at them once a second,
+// writes down what they are asked for, reads the calendars, makes forecasts, and tells each pool its target. What
+// decides is in packages without input and output: calendar, history, forecast, scaler, tuner. Here is what brings them
+// together.
 //
 //	Brain      its parts, their beginning and their end (brain.go)
 //	observing  once a second: samples into buckets, decisions into targets (observe.go, decide.go, tune.go)

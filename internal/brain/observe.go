@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/usher-pg/usher/internal/history"
+	"github.com/usher-pg/usher/internal/scaler"
 )
 
 // decideEvery is how often targets are decided on. An emergency does not wait for it.
@@ -51,10 +52,10 @@ func (b *Brain) meet(pools []Pool) {
 		c := b.charges[p.Name]
 		switch {
 		case c == nil:
-			b.charges[p.Name] = &charge{Pool: p}
+			b.charges[p.Name] = &charge{Pool: p, changes: map[scaler.Cause]uint64{}}
 			b.wake()
 		case c.Engine != p.Engine: // made anew
-			b.charges[p.Name] = &charge{Pool: p, load: c.load}
+			b.charges[p.Name] = &charge{Pool: p, load: c.load, changes: c.changes}
 		default:
 			c.Pool = p
 		}
@@ -91,10 +92,10 @@ func (b *Brain) record(c *charge, s history.Sample, now time.Time) {
 	signal(b.routine)
 }
 
-// leave keeps what is not finished, and gives back what was decided.
+// leave keeps what is not finished.
 func (b *Brain) leave() {
 	for _, name := range b.recorder.Pools() {
-		if bucket, ok := b.recorder.Open(name); ok {
+		if bucket, ok := b.recorder.Forget(name); ok {
 			b.keep(name, []history.Bucket{bucket})
 		}
 	}

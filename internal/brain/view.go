@@ -1,7 +1,9 @@
 package brain
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/usher-pg/usher/internal/calendar"
@@ -24,6 +26,7 @@ type shownPool struct {
 	decision scaler.Decision
 	budget   int
 	demand   float64 // in the last step
+	changes  []status.Count
 }
 
 // show publishes what was decided.
@@ -36,23 +39,16 @@ func (b *Brain) show() {
 			Observed: c.decision.Observed,
 		}
 		p.budget = c.Budget
+		for _, cause := range slices.Sorted(maps.Keys(c.changes)) {
+			p.changes = append(p.changes, status.Count{Reason: cause.String(), Count: c.changes[cause]})
+		}
 		s.pools = append(s.pools, p)
 	}
-	slices.SortFunc(s.pools, func(a, b shownPool) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(s.pools, func(a, b shownPool) int { return strings.Compare(a.Name, b.Name) })
 	for _, h := range b.houses {
 		s.tuning = append(s.tuning, h.tuning.view(h.server))
 	}
-	slices.SortFunc(s.tuning, func(a, b status.Tuning) int {
-		if a.Server < b.Server {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(s.tuning, func(a, b status.Tuning) int { return strings.Compare(a.Server, b.Server) })
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.shown = s
@@ -137,6 +133,7 @@ func (b *Brain) Scaling() []status.Scaling {
 			Database: p.Database, User: p.User, Server: p.Server, Decision: p.decision,
 			Horizons: scaler.Horizons(now, p.scaled), Accuracy: p.outlook.shownAccuracy(),
 			Issued: p.outlook.forecast.Issued, Days: p.outlook.forecast.Days, Absent: p.outlook.forecast.Absent,
+			Changes: p.changes,
 		}
 		if s.Issued.IsZero() {
 			s.Absent = "none was made yet"

@@ -95,6 +95,21 @@ var usherColumns = map[string]struct{ types, names string }{
 		`database user lane waiting requests acquired canceled emergencies p50_ms p90_ms p99_ms p999_ms max_ms
 		shed statements statement_p50_ms statement_p90_ms statement_p99_ms statement_p999_ms statement_max_ms`,
 	},
+	"SHOW FORECAST":   {"ssTNNNiiss", "database user time p50 p90 x_base needed target action why"},
+	"SHOW SHORTFALLS": {"sTTTiis", "pool start end peak needed have why"},
+	"SHOW CALENDAR":   {"TTssNs", "start end name kind guests calendar"},
+	"SHOW SCALING": {
+		"sssNiisssTTsT",
+		"database user mode demand open target cause reason notes decided forecast no_forecast next_spike",
+	},
+	"SHOW CALENDARS": {
+		"ssiTTTssis",
+		"calendar place events attempt success copy alarm error problems first_problem",
+	},
+	"SHOW TUNING": {
+		"ssiiiNNNNNs",
+		"server mode limit size found busy throughput service_ms seconds full why",
+	},
 	"SHOW PINS": {"sssN", "database user reason pins"},
 	"SHOW EMERGENCIES": {
 		"sssssiiTTssTss",
@@ -173,6 +188,8 @@ func TestTheCommandsArePgBouncersWithItsPermissions(t *testing.T) {
 	}
 	want := map[string]Permission{ // ours
 		"SHOW LANES": Stats, "SHOW PINS": Stats, "SHOW EMERGENCIES": Stats, "EMERGENCY": Admin,
+		"SHOW FORECAST": Stats, "SHOW SCALING": Stats, "SHOW SHORTFALLS": Stats, "SHOW CALENDAR": Stats,
+		"SHOW CALENDARS": Stats, "SHOW TUNING": Stats, "SCALE": Admin,
 	}
 	for name, permission := range pgbouncerCommands {
 		want[name] = permission

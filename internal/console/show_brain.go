@@ -6,16 +6,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/usher-pg/usher/internal/calendar"
-	"github.com/usher-pg/usher/internal/scaler"
 	"github.com/usher-pg/usher/internal/status"
-	"github.com/usher-pg/usher/internal/tuner"
 )
 
 // forecastRow is a line of SHOW FORECAST: the peak of an hour, or of a day beyond the first.
 type forecastRow struct {
 	database, user string
-	scaler.Row
+	status.PlanRow
 	action string
 }
 
@@ -29,7 +26,7 @@ func forecastRows(s *status.Snapshot) []forecastRow {
 			if f.Trouble != "" {
 				why += ": " + f.Trouble
 			}
-			rows = append(rows, forecastRow{database: f.Database, user: f.User, Row: scaler.Row{Reason: why}})
+			rows = append(rows, forecastRow{database: f.Database, user: f.User, PlanRow: status.PlanRow{Reason: why}})
 			continue
 		}
 		for _, row := range f.Digest() {
@@ -84,28 +81,28 @@ var scalingTable = table[status.Scaling]{
 	},
 }
 
-var shortfallTable = table[scaler.Shortfall]{
-	items: func(s *status.Snapshot) []scaler.Shortfall { return s.Shortfalls },
-	columns: []column[scaler.Shortfall]{
-		optionalColumn("pool", func(s *scaler.Shortfall) string { return s.Pool }),
-		timeColumn("start", func(s *scaler.Shortfall) time.Time { return s.Start }),
-		timeColumn("end", func(s *scaler.Shortfall) time.Time { return s.End }),
-		timeColumn("peak", func(s *scaler.Shortfall) time.Time { return s.Peak }),
-		intColumn("needed", func(s *scaler.Shortfall) int { return s.Needed }),
-		intColumn("have", func(s *scaler.Shortfall) int { return s.Have }),
-		optionalColumn("why", func(s *scaler.Shortfall) string { return s.Why }),
+var shortfallTable = table[status.Shortfall]{
+	items: func(s *status.Snapshot) []status.Shortfall { return s.Shortfalls },
+	columns: []column[status.Shortfall]{
+		optionalColumn("pool", func(s *status.Shortfall) string { return s.Pool }),
+		timeColumn("start", func(s *status.Shortfall) time.Time { return s.Start }),
+		timeColumn("end", func(s *status.Shortfall) time.Time { return s.End }),
+		timeColumn("peak", func(s *status.Shortfall) time.Time { return s.Peak }),
+		intColumn("needed", func(s *status.Shortfall) int { return s.Needed }),
+		intColumn("have", func(s *status.Shortfall) int { return s.Have }),
+		optionalColumn("why", func(s *status.Shortfall) string { return s.Why }),
 	},
 }
 
-var eventTable = table[calendar.Event]{
-	items: func(s *status.Snapshot) []calendar.Event { return s.Events },
-	columns: []column[calendar.Event]{
-		timeColumn("start", func(e *calendar.Event) time.Time { return e.Start }),
-		timeColumn("end", func(e *calendar.Event) time.Time { return e.End }),
-		optionalColumn("name", func(e *calendar.Event) string { return e.Name }),
-		optionalColumn("kind", func(e *calendar.Event) string { return e.Kind }),
-		realColumn("guests", 0, func(e *calendar.Event) float64 { return e.Guests }),
-		textColumn("calendar", func(e *calendar.Event) string { return e.Source }),
+var eventTable = table[status.Event]{
+	items: func(s *status.Snapshot) []status.Event { return s.Events },
+	columns: []column[status.Event]{
+		timeColumn("start", func(e *status.Event) time.Time { return e.Start }),
+		timeColumn("end", func(e *status.Event) time.Time { return e.End }),
+		optionalColumn("name", func(e *status.Event) string { return e.Name }),
+		optionalColumn("kind", func(e *status.Event) string { return e.Kind }),
+		realColumn("guests", 0, func(e *status.Event) float64 { return e.Guests }),
+		textColumn("calendar", func(e *status.Event) string { return e.Source }),
 	},
 }
 
@@ -133,7 +130,7 @@ var calendarTable = table[status.Calendar]{
 // tuningRow is a line of SHOW TUNING: a point of a server's curve.
 type tuningRow struct {
 	status.Tuning
-	point tuner.Point
+	point status.CurvePoint
 }
 
 // tuningRows has a line without a point for a server of which no curve is known.

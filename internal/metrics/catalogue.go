@@ -38,7 +38,7 @@ var (
 )
 
 // catalogue is every metric of ours.
-var catalogue = slices.Concat(processRows, poolRows, laneRows, databaseRows, loginRows, loopRows)
+var catalogue = slices.Concat(processRows, poolRows, laneRows, databaseRows, loginRows, loopRows, brainRows)
 
 var processRows = []row{
 	{name: "usher_up", kind: gauge, help: "Whether usher could tell its status.", always: true,

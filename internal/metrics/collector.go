@@ -97,6 +97,7 @@ type view struct {
 	pools   []labelled[status.Pool]
 	stats   []labelled[status.DatabaseStats]
 	bases   []labelled[status.Database]
+	scaling []labelled[status.Scaling]
 	omitted int // pools and databases beyond the limits
 }
 
@@ -113,6 +114,7 @@ func newView(s *status.Snapshot) *view {
 	v.pools = label(v, s.Pools, maxPools, func(p *status.Pool) (string, string) { return p.Database, p.User })
 	v.stats = label(v, s.Stats, maxDatabases, func(d *status.DatabaseStats) (string, string) { return d.Database, "" })
 	v.bases = label(v, s.Databases, maxDatabases, func(d *status.Database) (string, string) { return d.Name, "" })
+	v.scaling = label(v, s.Scaling, maxPools, func(p *status.Scaling) (string, string) { return p.Database, p.User })
 	return v
 }
 

@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"slices"
 	"time"
 
 	"github.com/usher-pg/usher/internal/forecast"
@@ -52,4 +53,10 @@ func (o *Outlook) Action(row *Row) string {
 		return action
 	}
 	return ""
+}
+
+// Limit leaves out what begins at a time or later.
+func (o *Outlook) Limit(until time.Time) {
+	o.Points = slices.DeleteFunc(o.Points, func(r Row) bool { return !r.Start.Before(until) })
+	o.Spikes = slices.DeleteFunc(o.Spikes, func(s Spike) bool { return !s.Start.Before(until) })
 }

@@ -65,9 +65,9 @@ const (
 	weddingLasts  = 2 * time.Hour
 )
 
-// TestConnectionsAreOpenBeforeTheWedding is the whole way: a calendar and a history of five weeks with a wedding in each
-// tell that demand will be four times the usual; PostgreSQL itself says that the connections are open half an hour before
-// the wedding begins, and closed some time after it. Hours pass in seconds.
+// TestConnectionsAreOpenBeforeTheWedding is the whole way: a calendar and a history of five weeks with weddings in them
+// tell that demand will be four times the usual; PostgreSQL itself says that the connections are open half an hour
+// before the wedding begins, and closed some time after it. Hours pass in seconds.
 func TestConnectionsAreOpenBeforeTheWedding(t *testing.T) {
 	clock := &drivenClock{now: time.Now().UTC().Truncate(time.Hour), step: 8 * time.Second}
 	begins := clock.now.Add(90 * time.Minute)
@@ -134,8 +134,8 @@ pools:
 	}
 }
 
-// weddingBefore is when the n-th wedding before the next one began: not always on the same day of the week, so that what
-// a wedding brings can be told from what the day does.
+// weddingBefore is when the n-th wedding before the next one began: not always on the same day of the week, so that
+// what a wedding brings can be told from what the day does.
 func weddingBefore(next time.Time, n int) time.Time { return next.AddDate(0, 0, -6*n) }
 
 func writeWeddings(t *testing.T, path string, next time.Time) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/usher-pg/usher/internal/brain"
 	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/keda"
 	"github.com/usher-pg/usher/internal/login"
 	"github.com/usher-pg/usher/internal/metrics"
 	"github.com/usher-pg/usher/internal/pgerr"
@@ -53,6 +54,7 @@ type Server struct {
 	consoles *consoles
 	counts   *counts
 	web      *web.Server
+	keda     *keda.Server
 
 	settings atomic.Pointer[routing.Settings]
 	wish     chan struct{} // gets a value when a shutdown has been ordered
@@ -147,6 +149,9 @@ func (s *Server) Run(ctx context.Context) error {
 		if s.web != nil {
 			services.run(s.web.Run)
 		}
+		if s.keda != nil {
+			services.run(s.keda.Run)
+		}
 		s.begin(doors)
 		close(s.ready)
 		s.awaitEnd(ctx, services, data)
@@ -176,23 +181,48 @@ func (s *Server) begin(doors []*door) {
 	s.letIn(doors)
 }
 
-// listen opens the listeners, for clients and for HTTP.
+// listen opens the listeners, for clients, for HTTP and for KEDA.
 func (s *Server) listen(ctx context.Context) ([]*door, error) {
 	now := s.settings.Load()
 	doors, err := s.hang(ctx, now.Config.Listen, now)
-	if err != nil || now.Config.HTTP == "" {
-		return doors, err
+	if err != nil {
+		return nil, err
 	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", now.Config.HTTP)
+	http, err := listenTCP(ctx, "HTTP", now.Config.HTTP)
 	if err != nil {
 		takeDown(doors)
-		return nil, fmt.Errorf("listen for HTTP: %w", err)
+		return nil, err
 	}
-	s.web = web.New(web.Config{
-		Listener: listener, Source: s, Metrics: s.metrics(), Log: s.log.Logger, Operator: s, Token: s.adminToken,
-	})
+	scaler, err := listenTCP(ctx, "KEDA", now.Config.KEDA)
+	if err != nil {
+		takeDown(doors)
+		if http != nil {
+			_ = http.Close()
+		}
+		return nil, err
+	}
+	if http != nil {
+		s.web = web.New(web.Config{
+			Listener: http, Source: s, Metrics: s.metrics(), Log: s.log.Logger, Operator: s, Token: s.adminToken,
+		})
+	}
+	if scaler != nil {
+		s.keda = keda.New(keda.Config{Listener: scaler, Source: s.brain, Log: s.log.Logger})
+	}
 	return doors, nil
+}
+
+// listenTCP opens a listener, or none without an address.
+func listenTCP(ctx context.Context, who, address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for %s: %w", who, err)
+	}
+	return listener, nil
 }
 
 // adminToken is what orders over HTTP must bring.

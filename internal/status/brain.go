@@ -9,6 +9,16 @@ import (
 	"github.com/usher-pg/usher/internal/tuner"
 )
 
+// What the brain's packages have words for, renderings see by these names.
+type (
+	Decision   = scaler.Decision
+	Shortfall  = scaler.Shortfall
+	PlanRow    = scaler.Row
+	Horizon    = scaler.Horizon
+	Event      = calendar.Event
+	CurvePoint = tuner.Point
+)
+
 // Forecast is what is expected of a pool, with what is planned for it. It is large: hundreds of points.
 type Forecast struct {
 	Database string `json:"database"`
@@ -21,17 +31,18 @@ type Forecast struct {
 
 // Scaling is what was decided about a pool's size last, and why.
 type Scaling struct {
-	Database string           `json:"database"`
-	User     string           `json:"user"`
-	Server   string           `json:"server"`
-	Decision scaler.Decision  `json:"decision"`
-	Horizons []scaler.Horizon `json:"horizons,omitempty"` // for autoscalers
+	Database string    `json:"database"`
+	User     string    `json:"user"`
+	Server   string    `json:"server"`
+	Decision Decision  `json:"decision"`
+	Horizons []Horizon `json:"horizons,omitempty"` // for autoscalers
 	// Issued is when the forecast was made, Days how long the history is that it stands on, and Absent why there is none.
 	Issued   time.Time          `json:"forecast_issued_at,omitzero"`
 	Days     float64            `json:"history_days"`
 	Absent   string             `json:"forecast_absent,omitempty"`
 	Next     *forecast.Spike    `json:"next_spike,omitempty"`
 	Accuracy *forecast.Accuracy `json:"accuracy,omitempty"`
+	Changes  []Count            `json:"changes"` // of the target, by cause
 }
 
 // Calendar is a source of events and how it is.
@@ -71,13 +82,13 @@ type History struct {
 
 // Tuning is what is known of how many busy connections a database server can use.
 type Tuning struct {
-	Server string        `json:"server"`
-	Mode   string        `json:"mode"`  // off, observe, on
-	Limit  int           `json:"limit"` // in force now, all pools together
-	Size   int           `json:"size"`  // the best one known
-	Found  bool          `json:"found"` // its neighbours are no better
-	Why    string        `json:"why,omitempty"`
-	Cost   tuner.Cost    `json:"cost"`
-	Curve  []tuner.Point `json:"curve,omitempty"`
-	Steps  []string      `json:"steps,omitempty"` // the last ones
+	Server string       `json:"server"`
+	Mode   string       `json:"mode"`  // off, observe, on
+	Limit  int          `json:"limit"` // in force now, all pools together
+	Size   int          `json:"size"`  // the best one known
+	Found  bool         `json:"found"` // its neighbours are no better
+	Why    string       `json:"why,omitempty"`
+	Cost   tuner.Cost   `json:"cost"`
+	Curve  []CurvePoint `json:"curve,omitempty"`
+	Steps  []string     `json:"steps,omitempty"` // the last ones
 }

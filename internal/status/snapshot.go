@@ -1,11 +1,6 @@
 package status
 
-import (
-	"time"
-
-	"github.com/usher-pg/usher/internal/calendar"
-	"github.com/usher-pg/usher/internal/scaler"
-)
+import "time"
 
 // State is what usher as a whole is doing.
 type State string
@@ -42,13 +37,13 @@ type Snapshot struct {
 	Acquisitions []Acquisition `json:"acquisitions,omitempty"`
 	Emergencies  []Emergency   `json:"emergencies,omitempty"` // in force first, then the latest that ended first
 
-	Forecasts  []Forecast         `json:"forecasts,omitempty"`
-	Scaling    []Scaling          `json:"scaling,omitempty"`
-	Shortfalls []scaler.Shortfall `json:"shortfalls,omitempty"` // of the next 14 days
-	History    *History           `json:"history,omitempty"`
-	Calendars  []Calendar         `json:"calendars,omitempty"`
-	Events     []calendar.Event   `json:"events,omitempty"` // of the next 14 days, in order
-	Tuning     []Tuning           `json:"tuning,omitempty"`
+	Forecasts  []Forecast  `json:"forecasts,omitempty"`
+	Scaling    []Scaling   `json:"scaling,omitempty"`
+	Shortfalls []Shortfall `json:"shortfalls,omitempty"` // of the next 14 days
+	History    *History    `json:"history,omitempty"`
+	Calendars  []Calendar  `json:"calendars,omitempty"`
+	Events     []Event     `json:"events,omitempty"` // of the next 14 days, in order
+	Tuning     []Tuning    `json:"tuning,omitempty"`
 }
 
 // Count is how often something happened for one reason, or how many things are in one class.

@@ -11,7 +11,7 @@ func TestSummaryLeavesOutWhatGrowsWithConnections(t *testing.T) {
 	if SummarySections.Has(SectionClients) || SummarySections.Has(SectionServers) {
 		t.Error("the summary lists connections")
 	}
-	rest := SectionClients | SectionServers | SectionAcquisitions
+	rest := SectionClients | SectionServers | SectionAcquisitions | SectionForecasts
 	if SummarySections|rest != AllSections || !AllSections.Has(SectionLogins) {
 		t.Error("the summary lacks a section")
 	}

@@ -33,6 +33,16 @@ func (f *fakeOperator) EndEmergency(_ context.Context, pool, by string) error {
 	return f.err
 }
 
+func (f *fakeOperator) Scale(_ context.Context, o status.ScaleOrder) error {
+	f.orders = append(f.orders, fmt.Sprintf("scale %+v", o))
+	return f.err
+}
+
+func (f *fakeOperator) EndScale(_ context.Context, pool, by string) error {
+	f.orders = append(f.orders, fmt.Sprintf("scale %s auto by %s", pool, by))
+	return f.err
+}
+
 // order posts a body; headers come as name, value, ….
 func (f *fakeOperator) order(t *testing.T, token, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()

@@ -83,7 +83,9 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /api/v1/status", s.status)
 	mux.Handle("GET /metrics", s.config.Metrics)
+	mux.HandleFunc("GET /api/v1/pools/{pool}/forecast", s.forecast)
 	mux.HandleFunc("POST "+emergencyPath, s.emergency)
+	mux.HandleFunc("POST "+scalePath, s.scale)
 	return guarded(mux)
 }
 
@@ -94,7 +96,8 @@ func guarded(next http.Handler) http.Handler {
 		header.Set("Cache-Control", "no-store")
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Content-Security-Policy", "default-src 'none'")
-		if r.ContentLength != 0 && !(r.Method == http.MethodPost && r.URL.Path == emergencyPath) {
+		order := r.Method == http.MethodPost && (r.URL.Path == emergencyPath || r.URL.Path == scalePath)
+		if r.ContentLength != 0 && !order {
 			header.Set("Connection", "close")
 			answerText(w, http.StatusRequestEntityTooLarge, "a body is not wanted")
 			return
