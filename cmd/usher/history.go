@@ -116,7 +116,7 @@ func showHistoryCommand() *cobra.Command {
 		Short: "Show what a pool was asked for, or which pools there are",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			begin, end, err := span(from, to, time.Now().AddDate(-4, 0, 0), time.Now().AddDate(0, 0, 1))
+			begin, end, err := span(from, to, time.Unix(0, 0), time.Now().AddDate(0, 0, 1))
 			if err != nil {
 				return err
 			}
@@ -137,7 +137,7 @@ func showHistoryCommand() *cobra.Command {
 	}
 	historyFlag(c, &where)
 	f := c.Flags()
-	f.StringVar(&from, "from", "", "`TIME` of the first bucket (default four years ago)")
+	f.StringVar(&from, "from", "", "`TIME` of the first bucket (default the first)")
 	f.StringVar(&to, "to", "", "`TIME` after the last bucket (default tomorrow)")
 	f.IntVar(&last, "last", last, "show the last so many buckets; 0: all")
 	f.BoolVar(&asJSON, "json", false, "print JSON")

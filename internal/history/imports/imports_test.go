@@ -213,18 +213,18 @@ func check(t *testing.T, buckets []history.Bucket, err error) {
 	}
 }
 
-const sampled = `time,database,user,cl_active,cl_waiting,sv_active,total_xact_count,total_xact_time
-2026-06-20T18:00:00Z,app,a,9,0,3,,
-2026-06-20T18:00:00Z,app,b,9,1,2,,
-2026-06-20T18:00:00Z,app,,,,,1000,20000000
-2026-06-20T18:00:00Z,pgbouncer,pgbouncer,1,0,0,,
-2026-06-20T18:01:00Z,app,a,9,0,4,,
-2026-06-20T18:01:00Z,app,,,,,1600,32000000
-2026-06-20T18:05:00Z,app,a,9,0,4,,
-2026-06-20T18:05:00Z,app,,,,,1700,33000000
-2026-06-20T18:06:00Z,app,a,9,0,1,,
-2026-06-20T18:06:00Z,app,,,,,50,1000000
-2026-06-20T18:07:00Z,app,a,9,0,1,150,2000000
+const sampled = `time,database,user,cl_active,cl_waiting,sv_active,total_xact_count,total_xact_time,total_wait_time
+2026-06-20T18:00:00Z,app,a,9,0,3,,,
+2026-06-20T18:00:00Z,app,b,9,1,2,,,
+2026-06-20T18:00:00Z,app,,,,,1000,20000000,
+2026-06-20T18:00:00Z,pgbouncer,pgbouncer,1,0,0,,,
+2026-06-20T18:01:00Z,app,a,9,0,4,,,
+2026-06-20T18:01:00Z,app,,,,,1600,33000000,1000000
+2026-06-20T18:05:00Z,app,a,9,0,4,,,
+2026-06-20T18:05:00Z,app,,,,,1700,34000000,1500000
+2026-06-20T18:06:00Z,app,a,9,0,1,,,
+2026-06-20T18:06:00Z,app,,,,,50,1000000,
+2026-06-20T18:07:00Z,app,a,9,0,1,150,2000000,
 `
 
 func TestSamplesOfPgBouncer(t *testing.T) {
@@ -235,7 +235,7 @@ func TestSamplesOfPgBouncer(t *testing.T) {
 	}
 	want := map[string][]string{"app": {
 		"2026-06-20T18:00 5m0s 2: 5 6 6, 600 arrivals of 20ms", // 5 in use and 1 waits, then 4
-		"2026-06-20T18:05 5m0s 3: 2 4 4, 200 arrivals of 10ms", // restarted in between
+		"2026-06-20T18:05 5m0s 3: 2 4 4, 200 arrivals of 7.5ms", // restarted in between; waits are no service
 	}}
 	shown := map[string][]string{}
 	for database, buckets := range got {

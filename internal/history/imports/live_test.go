@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/usher-pg/usher/internal/history"
 	"github.com/usher-pg/usher/internal/pgtest"
 )
 
@@ -31,7 +30,7 @@ func TestTheConsoleIsRead(t *testing.T) {
 	}
 	w := &watch{config: config}
 	defer w.close()
-	look := func() history.Sample {
+	look := func() sample {
 		t.Helper()
 		found, err := w.look(t.Context())
 		if err != nil {

@@ -18,8 +18,8 @@ import (
 
 // PgBouncer says of a database how many server connections are in use (sv_active of SHOW POOLS, which in transaction
 // mode is during a transaction), how many clients wait for one (cl_waiting), and since its start how many
-// transactions there were and how long they took (total_xact_count and total_xact_time of SHOW STATS). Their sums
-// over the users of a database are a sample of that database.
+// transactions there were and how long they took (total_xact_count and total_xact_time of SHOW STATS, which has
+// total_wait_time in it). Their sums over the users of a database are a sample of that database.
 //
 // What it does not say: how uneven service times are; the size of a pool, but clients wait only while it is full.
 
@@ -41,11 +41,24 @@ const (
 	waitingColumn     = "cl_waiting"
 	assignmentsColumn = "total_server_assignment_count"
 	xactsColumn       = "total_xact_count"
-	xactTimeColumn    = "total_xact_time" // microseconds
+	xactTimeColumn    = "total_xact_time" // microseconds, from when it was asked for
+	waitTimeColumn    = "total_wait_time" // microseconds, of clients for a server connection
 )
 
 // samples are those of some databases at a moment.
-type samples map[string]*history.Sample
+type samples map[string]*sample
+
+type sample struct {
+	history.Sample
+	waited time.Duration // is part of ServiceSum
+}
+
+// tally records samples.
+type tally struct {
+	recorder history.Recorder
+	last     map[string]history.Sample
+	keep     func(database string, buckets []history.Bucket) error
+}
 
 // add adds a row of SHOW POOLS or SHOW STATS, or of both, joined. get returns the text of a column, "" if there is
 // none.
@@ -57,16 +70,18 @@ func (s samples) add(get func(column string) string) error {
 	if err := history.CheckPool(database); err != nil {
 		return err
 	}
-	sample := s[database]
-	if sample == nil {
+	of := s[database]
+	if of == nil {
 		if len(s) == mostDatabases {
 			return fmt.Errorf("more than %d databases", mostDatabases)
 		}
-		sample = &history.Sample{}
-		s[database] = sample
+		of = &sample{}
+		s[database] = of
 	}
 	count := map[string]uint64{}
-	for _, column := range []string{activeColumn, waitingColumn, assignmentsColumn, xactsColumn, xactTimeColumn} {
+	for _, column := range []string{
+		activeColumn, waitingColumn, assignmentsColumn, xactsColumn, xactTimeColumn, waitTimeColumn,
+	} {
 		text := get(column)
 		if isMissing(text) {
 			continue
@@ -77,28 +92,39 @@ func (s samples) add(get func(column string) string) error {
 		}
 		count[column] = n
 	}
-	sample.Busy += int(min(count[activeColumn], math.MaxInt32))
-	sample.Waiting += int(min(count[waitingColumn], math.MaxInt32))
+	of.Busy += int(min(count[activeColumn], math.MaxInt32))
+	of.Waiting += int(min(count[waitingColumn], math.MaxInt32))
 	// Totals are of the database and the same in each row that has them.
-	sample.Services = max(sample.Services, count[xactsColumn])
-	sample.Requests = max(sample.Requests, count[assignmentsColumn])
-	sample.ServiceSum = max(sample.ServiceSum,
-		time.Duration(min(count[xactTimeColumn], math.MaxInt64/1000))*time.Microsecond)
+	of.Services = max(of.Services, count[xactsColumn])
+	of.Requests = max(of.Requests, count[assignmentsColumn])
+	of.ServiceSum = max(of.ServiceSum, microseconds(count[xactTimeColumn]))
+	of.waited = max(of.waited, microseconds(count[waitTimeColumn]))
 	return nil
 }
 
-// record gives the samples to a recorder, and what is finished by them to keep.
-func (s samples) record(r *history.Recorder, now time.Time, keep func(string, []history.Bucket) error) error {
-	for database, sample := range s {
-		if sample.Requests == 0 {
-			sample.Requests = sample.Services
+func microseconds(n uint64) time.Duration {
+	return time.Duration(min(n, math.MaxInt64/1000)) * time.Microsecond
+}
+
+// record gives samples to the recorder, and what is finished by them to keep.
+func (t *tally) record(found samples, now time.Time) error {
+	for database, of := range found {
+		s := of.Sample
+		if s.Requests == 0 {
+			s.Requests = s.Services
 		}
-		if sample.Waiting > 0 {
-			sample.Limit = sample.Busy // it is full, or nobody would wait
+		if s.Waiting > 0 {
+			s.Limit = s.Busy // it is full, or nobody would wait
 		}
-		finished, err := r.Observe(database, *sample, now)
+		// A wait is counted when it ends, and the transaction it is part of later: the difference may go back for a while.
+		s.ServiceSum = max(s.ServiceSum-of.waited, 0)
+		if last, ok := t.last[database]; ok && s.Services >= last.Services {
+			s.ServiceSum = max(s.ServiceSum, last.ServiceSum)
+		}
+		t.last[database] = s
+		finished, err := t.recorder.Observe(database, s, now)
 		if err == nil && len(finished) > 0 {
-			err = keep(database, finished)
+			err = t.keep(database, finished)
 		}
 		if err != nil {
 			return fmt.Errorf("database %s: %w", database, err)
@@ -107,11 +133,12 @@ func (s samples) record(r *history.Recorder, now time.Time, keep func(string, []
 	return nil
 }
 
-func flush(r *history.Recorder, keep func(string, []history.Bucket) error) error {
+// flush keeps what is not finished.
+func (t *tally) flush() error {
 	var failed error
-	for _, database := range r.Pools() {
-		if b, ok := r.Forget(database); ok {
-			failed = errors.Join(failed, keep(database, []history.Bucket{b}))
+	for _, database := range t.recorder.Pools() {
+		if b, ok := t.recorder.Forget(database); ok {
+			failed = errors.Join(failed, t.keep(database, []history.Bucket{b}))
 		}
 	}
 	return failed
@@ -141,7 +168,7 @@ func ReadPgBouncer(r io.Reader, zone *time.Location) (map[string][]history.Bucke
 		all[database] = append(all[database], buckets...)
 		return nil
 	}
-	recorder := history.Recorder{Gap: sampleGap}
+	tally := tally{recorder: history.Recorder{Gap: sampleGap}, last: map[string]history.Sample{}, keep: keep}
 	clock := clock{zone: zone}
 	var moment time.Time
 	var text string // of moment, as rows have it
@@ -157,7 +184,7 @@ func ReadPgBouncer(r io.Reader, zone *time.Location) (map[string][]history.Bucke
 		}
 		if row[at] != text || !begun {
 			begun = true
-			if err = current.record(&recorder, moment, keep); err == nil {
+			if err = tally.record(current, moment); err == nil {
 				text, current = strings.Clone(row[at]), samples{}
 				moment, _, err = clock.read(strings.TrimSpace(text))
 			}
@@ -174,7 +201,7 @@ func ReadPgBouncer(r io.Reader, zone *time.Location) (map[string][]history.Bucke
 			return nil, fmt.Errorf("line %d: %w", table.line(), err)
 		}
 	}
-	if err := errors.Join(current.record(&recorder, moment, keep), flush(&recorder, keep)); err != nil {
+	if err := errors.Join(tally.record(current, moment), tally.flush()); err != nil {
 		return nil, err
 	}
 	for database, buckets := range all {
@@ -198,17 +225,17 @@ func WatchPgBouncer(
 	if err := w.connect(ctx); err != nil {
 		return fmt.Errorf("watch pgbouncer: %w", err)
 	}
-	var recorder history.Recorder
+	tally := tally{last: map[string]history.Sample{}, keep: keep}
 	ticker := time.NewTicker(history.Rate)
 	defer ticker.Stop()
 	away := false
 	for ctx.Err() == nil {
 		now := time.Now()
-		sample, err := w.look(ctx)
+		found, err := w.look(ctx)
 		switch {
 		case err == nil:
-			if err := sample.record(&recorder, now, keep); err != nil {
-				return errors.Join(fmt.Errorf("watch pgbouncer: %w", err), flush(&recorder, keep))
+			if err := tally.record(found, now); err != nil {
+				return errors.Join(fmt.Errorf("watch pgbouncer: %w", err), tally.flush())
 			}
 		case ctx.Err() == nil && !away:
 			tell(fmt.Sprintf("PgBouncer does not answer: %v", err))
@@ -219,7 +246,7 @@ func WatchPgBouncer(
 		case <-ticker.C:
 		}
 	}
-	return flush(&recorder, keep)
+	return tally.flush()
 }
 
 // watch is a connection to a console.
