@@ -31,6 +31,7 @@ Without a configuration, usher serve starts a private PostgreSQL in ./.usher and
 		loadTestCommand(),
 		forecastCommand(),
 		calendarCommand(),
+		historyCommand(),
 		clientsCommand(),
 		versionCommand(),
 	)

@@ -104,33 +104,26 @@ func (m *memory) Retain(ctx context.Context, now time.Time, _ history.Retention)
 
 func (m *memory) Close() error { return nil }
 
-// run runs a test with a keeper in a bubble, in which time passes at once.
-func run(t *testing.T, m *memory, test func(t *testing.T, k *Keeper, stop func() error)) {
-	synctest.Test(t, func(t *testing.T) {
-		k := New(Config{Open: m.open, Retention: history.DefaultRetention()})
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- k.Run(ctx) }()
-		stopped := false
-		stop := func() error {
-			stopped = true
-			cancel()
-			return <-ended
-		}
-		synctest.Wait()
-		test(t, k, stop)
-		if !stopped {
-			if err := stop(); err != nil {
-				t.Error(err)
-			}
-		}
+// run runs a keeper in the bubble of a test, in which time passes at once. stop ends it; otherwise the test's end does.
+func run(t *testing.T, m *memory) (k *Keeper, stop func() error) {
+	k = New(Config{Open: m.open, Retention: history.DefaultRetention()})
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- k.Run(ctx) }()
+	stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
 	})
+	t.Cleanup(func() { _ = stop() })
+	synctest.Wait()
+	return k, stop
 }
 
 func TestWhatIsHandedOverIsWritten(t *testing.T) {
 	t.Parallel()
 	m := &memory{}
-	run(t, m, func(t *testing.T, k *Keeper, _ func() error) {
+	synctest.Test(t, func(t *testing.T) {
+		k, _ := run(t, m)
 		k.Append("app", historytest.Buckets(0, 3)...)
 		k.Append("other", historytest.Bucket(0))
 		k.SaveForecast("app", historytest.Noon, []byte("sun"))
@@ -153,7 +146,8 @@ func TestTroubleIsWaitedForAndNothingIsLost(t *testing.T) {
 	t.Parallel()
 	full := errors.New("database or disk is full")
 	m := &memory{fail: full}
-	run(t, m, func(t *testing.T, k *Keeper, _ func() error) {
+	synctest.Test(t, func(t *testing.T) {
+		k, _ := run(t, m)
 		begun := time.Now()
 		for i := range 60 {
 			k.Append("app", historytest.Bucket(i))
@@ -185,7 +179,8 @@ func TestTroubleIsWaitedForAndNothingIsLost(t *testing.T) {
 func TestAnErrorInTheMiddleLosesNothing(t *testing.T) {
 	t.Parallel()
 	m := &memory{}
-	run(t, m, func(t *testing.T, k *Keeper, _ func() error) {
+	synctest.Test(t, func(t *testing.T) {
+		k, _ := run(t, m)
 		block := make(chan struct{})
 		m.set(nil, block)
 		k.Append("app", historytest.Buckets(0, 10)...)
@@ -210,7 +205,8 @@ func TestAnErrorInTheMiddleLosesNothing(t *testing.T) {
 func TestNobodyWaitsForAStoreThatHangs(t *testing.T) {
 	t.Parallel()
 	m := &memory{}
-	run(t, m, func(t *testing.T, k *Keeper, stop func() error) {
+	synctest.Test(t, func(t *testing.T) {
+		k, stop := run(t, m)
 		m.set(nil, make(chan struct{})) // nobody closes it
 		begun := time.Now()
 		for i := range 100 {
@@ -234,7 +230,8 @@ func TestNobodyWaitsForAStoreThatHangs(t *testing.T) {
 func TestTheQueuesAreBounded(t *testing.T) {
 	t.Parallel()
 	m := &memory{fail: errors.New("locked")}
-	run(t, m, func(t *testing.T, k *Keeper, stop func() error) {
+	synctest.Test(t, func(t *testing.T) {
+		k, stop := run(t, m)
 		k.Append("app", historytest.Buckets(0, MostBuckets)...)
 		k.Append("app", historytest.Buckets(MostBuckets, 7)...)
 		content := make([]byte, history.MostContent)
@@ -258,7 +255,8 @@ func TestTheQueuesAreBounded(t *testing.T) {
 func TestWhatNoStoreTakesIsRefused(t *testing.T) {
 	t.Parallel()
 	m := &memory{}
-	run(t, m, func(t *testing.T, k *Keeper, _ func() error) {
+	synctest.Test(t, func(t *testing.T) {
+		k, _ := run(t, m)
 		k.Append("app", history.Bucket{}, historytest.Bucket(0))
 		k.Append("", historytest.Bucket(0))
 		k.SaveForecast("app", time.Time{}, nil)
@@ -280,7 +278,8 @@ func TestWhatNoStoreTakesIsRefused(t *testing.T) {
 func TestADamagedStoreIsOpenedAnew(t *testing.T) {
 	t.Parallel()
 	m := &memory{}
-	run(t, m, func(t *testing.T, k *Keeper, _ func() error) {
+	synctest.Test(t, func(t *testing.T) {
+		k, _ := run(t, m)
 		m.set(fmt.Errorf("append: %w", history.ErrCorrupt), nil)
 		k.Append("app", historytest.Bucket(0))
 		synctest.Wait()
@@ -302,7 +301,8 @@ func TestADamagedStoreIsOpenedAnew(t *testing.T) {
 func TestOldThingsAreLookedForOnceADay(t *testing.T) {
 	t.Parallel()
 	m := &memory{}
-	run(t, m, func(t *testing.T, k *Keeper, _ func() error) {
+	synctest.Test(t, func(t *testing.T) {
+		k, _ := run(t, m)
 		begun := time.Now()
 		time.Sleep(49 * time.Hour)
 		synctest.Wait()
