@@ -117,7 +117,7 @@ func TestTheTable(t *testing.T) {
 	berlin := zone(t)
 	f := forecast.Forecast{
 		Pool: "orders", Issued: time.Date(2026, 6, 19, 17, 0, 0, 0, berlin), Zone: berlin, Rung: forecast.RungEvents,
-		Days: 61,
+		Days:  61,
 		Notes: []string{"history ends 2h0m0s ago"},
 	}
 	rows := []Row{
