@@ -106,6 +106,8 @@ type part struct {
 const (
 	mostKinds   = 32
 	eveningFrom = 16 // o'clock: people come after work
+	// mostEvents bounds how many are looked at: the latest.
+	mostEvents = 100_000
 )
 
 // newHappenings sorts events out; what comes in extra is foreseen, but nothing is learned from it.
@@ -163,6 +165,7 @@ func newHappenings(events, extra []calendar.Event, now time.Time, zone *time.Loc
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end), cmp.Compare(a.guests, b.guests),
 			cmp.Compare(a.id, b.id))
 	})
+	hs.list = hs.list[max(0, len(hs.list)-mostEvents):]
 	return hs
 }
 

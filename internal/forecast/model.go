@@ -226,7 +226,7 @@ const beliefTop = 1.5
 
 // limit keeps absurd forecasts away: what was learned by what was seen, rules by the cap only.
 func (m *model) limit(o moment, rules bool) moment {
-	most := mostDemand * 1.0
+	most := MostDemand * 1.0
 	if m.in.Rules.Cap > 0 {
 		most = m.in.Rules.Cap
 	}
@@ -270,7 +270,7 @@ func (m *model) mix(t time.Time, usual float64) float64 {
 	sum, weight := usual, 1.0
 	for _, x := range m.beside {
 		i := int(t.Sub(x.of.Start) / x.of.Step)
-		if t.Before(x.of.Start) || i >= len(x.of.Values) || !(x.of.Values[i] >= 0 && x.of.Values[i] <= mostDemand) {
+		if t.Before(x.of.Start) || i >= len(x.of.Values) || !(x.of.Values[i] >= 0 && x.of.Values[i] <= MostDemand) {
 			continue
 		}
 		sum, weight = sum+x.weight*x.of.Values[i], weight+x.weight

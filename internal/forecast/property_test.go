@@ -33,7 +33,7 @@ func seeded(t *testing.T) *rand.Rand {
 func wild(random *rand.Rand, zones []*time.Location) Input {
 	now := saturday.Add(time.Duration(random.IntN(400*24*60)) * time.Minute)
 	in := Input{Now: now, Zone: zones[random.IntN(len(zones))], Far: 4 * 24 * time.Hour}
-	odd := []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300, mostDemand, 0, 5e-324}
+	odd := []float64{math.NaN(), math.Inf(1), math.Inf(-1), -1, 1e300, MostDemand, 0, 5e-324}
 	scale := math.Pow(10, random.Float64()*6-3)
 	step := history.Step * time.Duration(3+random.IntN(10))
 	for t := now.AddDate(0, 0, -random.IntN(40)); t.Before(now.Add(time.Hour)); t = t.Add(step) {
@@ -131,7 +131,7 @@ func check(t *testing.T, in *Input, f *Forecast) {
 	if (f.Absent == "") != (len(f.Points) > 0) {
 		t.Fatalf("absent %q, and %d points", f.Absent, len(f.Points))
 	}
-	most := float64(mostDemand)
+	most := float64(MostDemand)
 	if in.Rules.Cap > 0 {
 		most = in.Rules.Cap
 	}

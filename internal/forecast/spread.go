@@ -61,7 +61,7 @@ type spread struct {
 // Residuals are taken from spreadDays; at most spreadMost buckets of them, evenly.
 const (
 	spreadDays = 56
-	spreadMost = 6000
+	spreadMost = 4000
 	// eventsTaught is what the forecast of past events owes to having seen them: parameters, in events.
 	eventsTaught = 3.0
 	// borrow is how many residuals of a class count as much as all others together.
@@ -132,7 +132,7 @@ func (m *model) residuals(s *spread, wide int, start time.Time, width time.Durat
 			continue
 		}
 		r := math.Log((demand + s.small) / (o.demand + s.small))
-		class := classOf(local, ratio(o.demand, o.base))
+		class := classOf(local, Ratio(o.demand, o.base))
 		seen := m.week.seen[m.grid.cells[at]]
 		r *= math.Sqrt(1 + 1.57/max(seen, 1)) // the variance of a median of so many
 		if class >= classMild && m.grid.event[at] {
@@ -174,8 +174,8 @@ func (m *model) mean(start time.Time, width, ahead time.Duration, known int) mom
 	return sum
 }
 
-// ratio is demand over what is usual: 1 where nothing is usual and nothing comes.
-func ratio(demand, base float64) float64 {
+// Ratio is demand over what is usual: 1 where nothing is usual and nothing comes.
+func Ratio(demand, base float64) float64 {
 	switch {
 	case base > 0:
 		return min(demand/base, mostMultiple)

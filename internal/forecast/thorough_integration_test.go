@@ -2,4 +2,4 @@
 
 package forecast
 
-const wildInputs = 60
+const wildInputs = 30

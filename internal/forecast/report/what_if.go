@@ -1,4 +1,4 @@
-package forecast
+package report
 
 import (
 	"errors"
@@ -14,11 +14,14 @@ import (
 // WhatIfDuration is how long an imagined event lasts when nobody says.
 const WhatIfDuration = 5 * time.Hour
 
+// whatIfLongest is as long as an event counts.
+const whatIfLongest = 7 * 24 * time.Hour
+
 // whatIfForm is shown with errors.
 const whatIfForm = "guests=300 at 2026-06-20T18:00 [for 5h] [kind=wedding]"
 
-// WhatIf reads an event that somebody imagines, for Input.Extra: "guests=300 at 2026-06-20T18:00 for 5h kind=wedding".
-// Guests or kind may be left out; the time is of the zone unless it has an offset.
+// WhatIf reads an event that somebody imagines, for forecast.Input.Extra: "guests=300 at 2026-06-20T18:00 for 5h
+// kind=wedding". Guests or kind may be left out; the time is of the zone unless it has an offset.
 func WhatIf(text string, zone *time.Location) (calendar.Event, error) {
 	e := calendar.Event{Source: "what-if", Name: text}
 	wrong := func(why string, args ...any) (calendar.Event, error) {
@@ -40,8 +43,8 @@ func WhatIf(text string, zone *time.Location) (calendar.Event, error) {
 			e.Start, err = whatIfTime(value, zone)
 		case word == "for":
 			length, err = time.ParseDuration(value)
-			if err == nil && (length < 0 || length > longestEvent) {
-				err = fmt.Errorf("%v is not between 0 and %v", length, longestEvent)
+			if err == nil && (length < 0 || length > whatIfLongest) {
+				err = fmt.Errorf("%v is not between 0 and %v", length, whatIfLongest)
 			}
 		case strings.HasPrefix(word, "guests="):
 			e.Guests, err = strconv.ParseFloat(word[len("guests="):], 64)

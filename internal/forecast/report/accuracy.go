@@ -1,10 +1,11 @@
-package forecast
+package report
 
 import (
 	"math"
 	"slices"
 	"time"
 
+	"github.com/usher-pg/usher/internal/forecast"
 	"github.com/usher-pg/usher/internal/history"
 )
 
@@ -26,15 +27,15 @@ type Accuracy struct {
 	Lead time.Duration `json:"mean_lead"`
 }
 
-// spikeSlack is by how much a spike may come sooner or later than forecast and be caught: those who prepared for it half
-// an hour before are prepared.
+// spikeSlack is by how much a spike may come sooner or later than forecast and be caught: those who prepared for it
+// half an hour before are prepared.
 const spikeSlack = 30 * time.Minute
 
-// Judge compares forecasts with what came, buckets in order, until a time. What counts for a stretch of time is the latest
-// forecast that was issued at least so long before, as nobody can prepare for what was said too late.
-func Judge(issued []Forecast, came []history.Bucket, lead time.Duration, until time.Time) Accuracy {
+// Judge compares forecasts with what came, buckets in order, until a time. What counts for a stretch of time is the
+// latest forecast that was issued at least so long before, as nobody can prepare for what was said too late.
+func Judge(issued []forecast.Forecast, came []history.Bucket, lead time.Duration, until time.Time) Accuracy {
 	issued = slices.Clone(issued)
-	slices.SortStableFunc(issued, func(a, b Forecast) int { return a.Issued.Compare(b.Issued) })
+	slices.SortStableFunc(issued, func(a, b forecast.Forecast) int { return a.Issued.Compare(b.Issued) })
 	j := judge{known: Known{buckets: came}, lead: lead, until: until}
 	missed, demand := 0.0, 0.0
 	for i := range issued {
@@ -44,8 +45,7 @@ func Judge(issued []Forecast, came []history.Bucket, lead time.Duration, until t
 		}
 		j.compare(&issued[i], end, &missed, &demand)
 	}
-	real, foreseen := spikes(j.came, LeastSpikeDefault), spikes(j.said, LeastSpikeDefault)
-	j.spikes(issued, real, foreseen)
+	j.spikes(issued)
 	if demand > 0 {
 		j.WAPE = missed / demand
 	}
@@ -63,11 +63,11 @@ type judge struct {
 	lead  time.Duration
 	until time.Time
 	// said are the points that count, and came the same with demand in place of P50.
-	said, came []Point
+	said, came []forecast.Point
 }
 
 // compare takes the points of a forecast from lead after it was issued until a time.
-func (j *judge) compare(f *Forecast, end time.Time, missed, total *float64) {
+func (j *judge) compare(f *forecast.Forecast, end time.Time, missed, total *float64) {
 	if end.After(j.until) {
 		end = j.until
 	}
@@ -91,31 +91,33 @@ func (j *judge) compare(f *Forecast, end time.Time, missed, total *float64) {
 			j.Interval++
 		}
 		is := *p
-		is.P50, is.Multiplier = demand, ratio(demand, p.Base)
+		is.P50, is.Multiplier = demand, forecast.Ratio(demand, p.Base)
 		j.said, j.came = append(j.said, *p), append(j.came, is)
 	}
 }
 
 // spikes counts which came and which were forecast.
-func (j *judge) spikes(issued []Forecast, real, foreseen []Spike) {
-	overlap := func(a, b *Spike) bool {
+func (j *judge) spikes(issued []forecast.Forecast) {
+	came := forecast.Spikes(j.came, forecast.LeastSpikeDefault)
+	foreseen := forecast.Spikes(j.said, forecast.LeastSpikeDefault)
+	overlap := func(a, b *forecast.Spike) bool {
 		return a.Start.Before(b.End.Add(spikeSlack)) && b.Start.Before(a.End.Add(spikeSlack))
 	}
-	j.Spikes = len(real)
+	j.Spikes = len(came)
 	for i := range foreseen {
-		if !slices.ContainsFunc(real, func(s Spike) bool { return overlap(&s, &foreseen[i]) }) {
+		if !slices.ContainsFunc(came, func(s forecast.Spike) bool { return overlap(&s, &foreseen[i]) }) {
 			j.False++
 		}
 	}
 	var lead time.Duration
-	for i := range real {
-		s := &real[i]
+	for i := range came {
+		s := &came[i]
 		for k := range issued {
 			f := &issued[k]
 			if f.Issued.Add(j.lead).After(s.Start) {
 				break
 			}
-			if slices.ContainsFunc(f.Spikes, func(x Spike) bool { return overlap(&x, s) }) {
+			if slices.ContainsFunc(f.Spikes, func(x forecast.Spike) bool { return overlap(&x, s) }) {
 				j.Caught++
 				lead += s.Start.Sub(f.Issued)
 				break

@@ -1,15 +1,17 @@
-package forecast
+package report
 
 import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/usher-pg/usher/internal/forecast"
 )
 
 // A Row is a line of the table. Whoever sets sizes adds what it will do.
 type Row struct {
-	Point
+	forecast.Point
 	// Target is how many server connections there will be; 0: nobody has said. Short marks that it is less than needed.
 	Target int
 	Short  bool
@@ -17,10 +19,10 @@ type Row struct {
 }
 
 // Outline is a forecast in few rows: the peak of each hour of the first day, then of each day.
-func Outline(f *Forecast) []Row {
+func Outline(f *forecast.Forecast) []Row {
 	var rows []Row
 	var last string
-	day := f.Issued.Add(FineDefault)
+	day := f.Issued.Add(forecast.FineDefault)
 	for i := range f.Points {
 		p := &f.Points[i]
 		local := p.Start.In(zoneOf(f.Zone))
@@ -39,11 +41,11 @@ func Outline(f *Forecast) []Row {
 }
 
 // Table is a forecast for people. How right forecasts were may be nil.
-func Table(f *Forecast, rows []Row, a *Accuracy) string {
+func Table(f *forecast.Forecast, rows []Row, a *Accuracy) string {
 	var b strings.Builder
 	zone := zoneOf(f.Zone)
 	fmt.Fprintf(&b, "pool %s  tz %v  issued %s\nstands on %v (%.0f days of history, rung %d of %d)\n", f.Pool, zone,
-		f.Issued.In(zone).Format("2006-01-02 15:04"), f.Rung, f.Days, f.Rung+1, len(rungNames))
+		f.Issued.In(zone).Format("2006-01-02 15:04"), f.Rung, f.Days, f.Rung+1, forecast.Rungs)
 	for _, note := range f.Notes {
 		fmt.Fprintf(&b, "note: %s\n", note)
 	}
@@ -83,4 +85,11 @@ func figure(v float64) string {
 		return fmt.Sprintf("%.1f", v)
 	}
 	return fmt.Sprintf("%.0f", v)
+}
+
+func zoneOf(z *time.Location) *time.Location {
+	if z == nil {
+		return time.UTC
+	}
+	return z
 }
