@@ -167,16 +167,22 @@ func forecastRow(o seriesOptions, row series.Row) forecasted {
 		end := max(0, len(r.Values)-o.Horizon)
 		r.Values, came = r.Values[:end], r.Values[end:]
 	}
-	if r.forecast, r.err = series.Fit(r.Values, o.Options); r.err != nil {
-		r.err = fmt.Errorf("row %d (%s): %w", row.Number, row.ID, r.err)
-		return r
-	}
-	if o.evaluate {
+	var err error
+	r.forecast, err = series.Fit(r.Values, o.Options)
+	if err == nil && o.evaluate {
 		season := 1
 		if len(o.Seasons) > 0 {
 			season = o.Seasons[0]
 		}
-		r.score, r.unjudged = series.Judge(r.Values, came, season, r.forecast)
+		r.score, err = series.Judge(r.Values, came, season, r.forecast)
+	}
+	if err != nil {
+		err = fmt.Errorf("row %d (%s): %w", row.Number, row.ID, err)
+	}
+	if o.evaluate {
+		r.unjudged = err
+	} else {
+		r.err = err
 	}
 	return r
 }
@@ -234,14 +240,16 @@ type seriesTally struct {
 func (t *seriesTally) take(r forecasted) {
 	if r.unjudged != nil {
 		t.unjudged++
-		t.why = fmt.Errorf("row %d (%s): %w", r.Number, r.ID, r.unjudged)
+		t.why = r.unjudged
 		return
 	}
 	t.Add(r.score)
 }
 
 func (t *seriesTally) write(out io.Writer, o seriesOptions, took time.Duration) error {
-	if t.Series == 0 {
+	if t.Series+t.unjudged == 0 {
+		return errors.New("expected series to judge on standard input")
+	} else if t.Series == 0 {
 		return fmt.Errorf("no series could be judged: %w", t.why)
 	}
 	_, err := fmt.Fprintf(out, `%d series, %d values held back, %d left out, %.1f s

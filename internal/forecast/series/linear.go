@@ -7,14 +7,16 @@ import "math"
 type linear struct {
 	lags []int
 	// from is 0, or the distance over which values and lags are differences.
-	from int
-	// waves are frequencies, in 1/steps.
-	waves []float64
+	from  int
+	waves []wave
 	// The penalties are shares of a feature's mean square.
 	lagPenalty, wavePenalty float64
 	// halfLife is the age in steps at which a row counts half; 0 is that all count alike.
 	halfLife float64
 }
+
+// wave goes round so many times in a season.
+type wave struct{ times, season int }
 
 // enoughRows is how many rows there are to be for each coefficient.
 const enoughRows = 1.5
@@ -74,8 +76,8 @@ func (m linear) regression(steps int) *regression {
 	r.turns = make([]float64, 0, steps*2*len(m.waves))
 	for t := range steps {
 		for _, w := range m.waves {
-			_, turn := math.Modf(w * float64(t))
-			sin, cos := math.Sincos(2 * math.Pi * turn)
+			// An exact remainder, so that it matters little how long ago the history began.
+			sin, cos := math.Sincos(2 * math.Pi * float64(t*w.times%w.season) / float64(w.season))
 			r.turns = append(r.turns, cos, sin)
 		}
 	}

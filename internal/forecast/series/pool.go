@@ -73,9 +73,9 @@ func (h *history) members() []member {
 	return out
 }
 
-// waves are the frequencies of the seasons, each once.
-func (h *history) waves(long int) []float64 {
-	var out []float64
+// waves are those of the seasons, each frequency once.
+func (h *history) waves(long int) []wave {
+	var out []wave
 	for i, s := range h.seasons {
 		most := furtherWaves
 		switch i {
@@ -86,7 +86,7 @@ func (h *history) waves(long int) []float64 {
 		}
 		for k := 1; k <= most && 2*k <= s; k++ {
 			if i == 0 || k*h.short()%s != 0 {
-				out = append(out, float64(k)/float64(s))
+				out = append(out, wave{k, s})
 			}
 		}
 	}
@@ -113,15 +113,18 @@ func (h *history) replay(origins []int, horizon int) []replay {
 	return out
 }
 
-// restore turns a forecast into values that are possible: no further beyond what has been seen than that is wide. A
-// regression whose feedback is unstable would otherwise run away.
+// beyond is how far a forecast may be outside what has been seen, as a share of the width of that. On M4, less room
+// changes nothing; after a jump of the level, regressions would take more and run away.
+const beyond = 0.25
+
+// restore turns a forecast into values that are possible.
 func (h *history) restore(f []float64, origin int, log bool) {
 	low, high := math.Inf(1), 0.0
 	for t := range origin {
-		low, high = math.Min(low, h.values[t]), math.Max(high, h.values[t])
+		low, high = min(low, h.values[t]), max(high, h.values[t])
 	}
-	width := high - low
-	least, most := math.Max(0, low-width), high+width
+	width := beyond * (high - low)
+	least, most := max(0, low-width), high+width
 	for k, v := range f {
 		if log {
 			v = math.Exp(v) - h.offset
@@ -129,6 +132,6 @@ func (h *history) restore(f []float64, origin int, log bool) {
 		if math.IsNaN(v) {
 			v = h.values[origin-1]
 		}
-		f[k] = math.Min(math.Max(v, least), most)
+		f[k] = min(max(v, least), most)
 	}
 }

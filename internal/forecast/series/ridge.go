@@ -9,29 +9,60 @@ type normal struct {
 	gram   []float64 // lower triangle, row by row, of XᵀWX
 	moment []float64 // XᵀWy
 	weight float64   // sum of the weights
+
+	// Rows wait until there are abreast of them: to add four at once takes a third of the time.
+	rows    [abreast][]float64 // each times the root of its weight
+	values  [abreast]float64
+	waiting int
 }
+
+const abreast = 4
 
 func newNormal(size int) *normal {
-	return &normal{size: size, gram: make([]float64, size*(size+1)/2), moment: make([]float64, size)}
+	n := &normal{size: size, gram: make([]float64, size*(size+1)/2), moment: make([]float64, size)}
+	for i := range n.rows {
+		n.rows[i] = make([]float64, size)
+	}
+	return n
 }
 
-// add takes a row. What was added before counts for keep of what it did.
+// add takes a row.
 func (n *normal) add(x []float64, y, weight float64) {
+	root := math.Sqrt(weight)
+	row := n.rows[n.waiting]
+	for i, v := range x {
+		row[i] = v * root
+	}
+	n.values[n.waiting] = y * root
+	n.weight += weight
+	if n.waiting++; n.waiting == abreast {
+		n.sum()
+	}
+}
+
+// sum adds the rows that wait.
+func (n *normal) sum() {
+	for i := n.waiting; i < abreast; i++ {
+		clear(n.rows[i])
+		n.values[i] = 0
+	}
+	n.waiting = 0
 	at := 0
-	for i, xi := range x {
-		xi *= weight
-		n.moment[i] += xi * y
-		row := n.gram[at : at+i+1]
-		for j := range row {
-			row[j] += xi * x[j]
+	for i := range n.size {
+		x0, x1, x2, x3 := n.rows[0][:i+1], n.rows[1][:i+1], n.rows[2][:i+1], n.rows[3][:i+1]
+		a, b, c, d := x0[i], x1[i], x2[i], x3[i]
+		n.moment[i] += a*n.values[0] + b*n.values[1] + c*n.values[2] + d*n.values[3]
+		sums := n.gram[at : at+i+1]
+		for j := range sums {
+			sums[j] += a*x0[j] + b*x1[j] + c*x2[j] + d*x3[j]
 		}
 		at += i + 1
 	}
-	n.weight += weight
 }
 
 // scale makes old rows weigh less (or the sums small again).
 func (n *normal) scale(by float64) {
+	n.sum()
 	for i := range n.gram {
 		n.gram[i] *= by
 	}
@@ -47,6 +78,7 @@ func (n *normal) solve(penalty []float64) []float64 {
 	if n.weight <= 0 {
 		return nil
 	}
+	n.sum()
 	l := make([]float64, len(n.gram))
 	copy(l, n.gram)
 	at := 0
