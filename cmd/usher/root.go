@@ -26,6 +26,7 @@ Without a configuration, usher serve starts a private PostgreSQL in ./.usher and
 	root.SetVersionTemplate("usher {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return misused(c, err) })
 	root.AddCommand(serveCommand(), checkCommand(), loadTestCommand(), forecastCommand(), clientsCommand(), versionCommand())
+	root.AddCommand(simulateCommand())
 	for _, c := range append(root.Commands(), root) {
 		check := c.Args
 		c.Args = func(c *cobra.Command, args []string) error {

@@ -32,8 +32,8 @@ const (
 	forecastGrace = 6 * time.Hour
 	// jump is what cannot be between two decisions, unless the clock has jumped or usher slept.
 	jump = 10 * time.Minute
-	// leadSlack is how much earlier opening begins than it would have to: a step of the forecast.
-	leadSlack = 5 * time.Minute
+	// leadSlack is how much earlier opening begins than it would have to: forecasts know time to a quarter of an hour.
+	leadSlack = 15 * time.Minute
 	// openingMost bounds how much earlier it begins because many are to be opened.
 	openingMost = 2 * time.Hour
 )
@@ -68,7 +68,7 @@ type Rules struct {
 func Defaults(least, most int) Rules {
 	return Rules{
 		Mode: Observe, Min: least, Max: most, Quantile: 0.9, Enter: 2, Leave: 1.5, Least: 4,
-		Lead: 30 * time.Minute, Hold: 30 * time.Minute, Reactive: 0.7, Goal: staffing.DefaultGoal, Opens: 5,
+		Lead: 30 * time.Minute, Hold: 30 * time.Minute, Reactive: 0.7, Goal: staffing.DefaultGoal, Opens: 2,
 	}
 }
 
