@@ -5,13 +5,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 	_ "time/tzdata"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/usher-pg/usher/internal/forecast"
 	"github.com/usher-pg/usher/internal/history"
@@ -44,11 +43,11 @@ func anySeed(t *testing.T) uint64 {
 func TestAYearIsTheSameForTheSameSeed(t *testing.T) {
 	t.Parallel()
 	seed, zone := anySeed(t), berlin(t)
-	a, b, other := NewWorld(seed, zone, year), NewWorld(seed, zone, year), NewWorld(seed+1, zone, year)
-	if diff := cmp.Diff(a.level, b.level); diff != "" {
-		t.Errorf("differs: %s", diff)
+	a, b, other := NewWorld(seed, zone, 40), NewWorld(seed, zone, 40), NewWorld(seed+1, zone, 40)
+	if !slices.Equal(a.level, b.level) || !slices.Equal(a.noise, b.noise) {
+		t.Error("they differ")
 	}
-	if cmp.Equal(a.level, other.level) {
+	if slices.Equal(a.level, other.level) {
 		t.Error("another seed gives the same year")
 	}
 }
@@ -167,16 +166,16 @@ func noisy(w *World) Forecaster {
 	}
 }
 
-// TestPolicies: six weeks with forecasts that are good. All predictable spikes are prepared for, and without forecasts
+// TestPolicies: five weeks with forecasts that are good. All predictable spikes are prepared for, and without forecasts
 // hardly any; static never lets anybody wait.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	o := Defaults(berlin(t))
-	o.Days = 42
+	o.Days = 33
 	seed := anySeed(t)
 	o.Forecaster = noisy(NewWorld(seed, o.Zone, o.Days))
 	r := Run(seed, o)
-	if r.Predictable < 4 || r.Policies[Ours].Prepared != r.Predictable || r.Policies[Static].Prepared != r.Predictable ||
+	if r.Predictable < 2 || r.Policies[Ours].Prepared != r.Predictable || r.Policies[Static].Prepared != r.Predictable ||
 		r.Policies[Reactive].Prepared*2 > r.Predictable {
 		t.Errorf("spikes: %+v", r)
 	}
