@@ -75,7 +75,7 @@ func Defaults(least, most int) Rules {
 // check panics at rules that cannot be: the configuration has refused them.
 func (r Rules) check(pool string) {
 	switch {
-	case r.Mode > Scale, r.Min < 0, r.Max < r.Min, r.Max > staffing.MaxConnections, r.Cap < 0,
+	case r.Mode > Scale, r.Min < 0, r.Max < r.Min, r.Cap < 0,
 		!(r.Quantile >= 0.5 && r.Quantile <= 0.99), !(r.Leave > 1 && r.Enter >= r.Leave), r.Lead < 0, r.Hold < 0,
 		!(r.Reactive > 0 && r.Reactive <= 1), !(r.Opens > 0):
 		panic(fmt.Sprintf("bug: rules of pool %s: %+v", pool, r))
