@@ -76,13 +76,10 @@ func simulate(c *cobra.Command, seed uint64, seeds int, opens float64, asJSON bo
 	}
 	summary := simulation.Summarise(years)
 	if !asJSON {
-		c.Print(summary)
-		return nil
+		_, err = fmt.Fprint(c.OutOrStdout(), summary)
+		return err
 	}
-	out, err := json.MarshalIndent(summary, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write the summary: %w", err)
-	}
-	c.Println(string(out))
-	return nil
+	e := json.NewEncoder(c.OutOrStdout())
+	e.SetIndent("", "  ")
+	return e.Encode(summary)
 }
