@@ -92,7 +92,10 @@ var table = []row{
 	{"internal/forecast", nothing, []string{"internal/calendar", "internal/history", "internal/forecast/series"},
 		[]string{"gonum.org/v1/gonum"}},
 	{"internal/forecast/series", nothing, nil, []string{"gonum.org/v1/gonum"}},
-	{"internal/forecast/backtest", nothing, []string{"internal/calendar", "internal/history", "internal/forecast"}, nil},
+	{"internal/forecast/report", nothing, []string{"internal/calendar", "internal/history", "internal/forecast"}, nil},
+	{"internal/forecast/backtest", nothing, []string{
+		"internal/calendar", "internal/history", "internal/forecast", "internal/forecast/report",
+	}, nil},
 	{"internal/staffing", nothing, nil, nil},
 	{"internal/scaler", nothing, []string{"internal/forecast", "internal/staffing"}, nil},
 	{"internal/tuner", nothing, nil, []string{"gonum.org/v1/gonum"}},
@@ -120,7 +123,7 @@ var table = []row{
 		"internal/server", "internal/config", "internal/privatepg", "internal/loadtest", "internal/loadtest/crowd",
 		"internal/calendar", "internal/calendar/feed", "internal/history", "internal/history/imports",
 		"internal/history/sqlite", "internal/history/postgres", "internal/forecast", "internal/forecast/series",
-		"internal/forecast/backtest", "internal/simulation",
+		"internal/forecast/report", "internal/forecast/backtest", "internal/simulation",
 	},
 		[]string{"github.com/spf13/cobra", "golang.org/x/sync", unixModule}},
 

@@ -3,8 +3,6 @@ package forecast
 import (
 	"math"
 	"time"
-
-	"github.com/usher-pg/usher/internal/history"
 )
 
 // Calibration is by how much quantiles must be wider or narrower than residuals of the past say, so that they hold what
@@ -44,18 +42,20 @@ func (c *Calibration) factor(horizon, class, quantile int) float64 {
 	return math.Exp(clip(v, calibrationMost))
 }
 
-// Learn returns what the points of a forecast from a time until another teach, now that it is known what came: buckets,
-// in order. Give each stretch of time once for each horizon, in the order of time.
-func (c Calibration) Learn(f *Forecast, came []history.Bucket, from, until time.Time) Calibration {
+// Lookup says what mean demand was from start for width, whether that is a lower bound, and whether it is known.
+type Lookup func(start time.Time, width time.Duration) (mean float64, cut, ok bool)
+
+// Learn returns what the points of a forecast from a time until another teach, now that it is known what came. Give
+// each stretch of time once for each horizon, in the order of time.
+func (c Calibration) Learn(f *Forecast, came Lookup, from, until time.Time) Calibration {
 	var n [horizons][classes]float64
 	var below [horizons][classes][quantiles]float64
-	known := Known{buckets: came}
 	for i := range f.Points {
 		p := &f.Points[i]
 		if p.Start.Before(from) || !p.Start.Before(until) {
 			continue
 		}
-		demand, cut, ok := known.Mean(p.Start, p.Width)
+		demand, cut, ok := came(p.Start, p.Width)
 		if !ok || cut && demand < p.P95 {
 			continue
 		}

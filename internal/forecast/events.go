@@ -83,14 +83,16 @@ type happenings struct {
 	still []happening
 	// longest is the longest of the list, for looking back from a time.
 	longest float64
+	// now is before what is imagined: that changes nothing of the past.
+	now float64
 }
 
 // kind is what resembles each other.
 type kind struct {
 	name  string
 	usual float64 // guests
-	days  int     // how many happened whose demand is known
-	seen  int     // how many days with them there were
+	days  int     // on how many days they happened and demand is known
+	known bool    // demand is known near one of them
 }
 
 // part is a kind at hours that are alike: on workdays or not, before or after late afternoon.
@@ -104,11 +106,13 @@ type part struct {
 const (
 	mostKinds   = 32
 	eveningFrom = 16 // o'clock: people come after work
+	// mostEvents bounds how many are looked at: the latest.
+	mostEvents = 100_000
 )
 
 // newHappenings sorts events out; what comes in extra is foreseen, but nothing is learned from it.
 func newHappenings(events, extra []calendar.Event, now time.Time, zone *time.Location) *happenings {
-	hs := &happenings{}
+	hs := &happenings{now: slots(now)}
 	sizes := [][]float64{}
 	kinds, parts := map[string]int{}, map[part]int{}
 	oldest, latest := now.Add(-memory), now.Add(mostFar+longestEvent)
@@ -119,7 +123,8 @@ func newHappenings(events, extra []calendar.Event, now time.Time, zone *time.Loc
 		} else {
 			e = &events[i]
 		}
-		if e.End.Before(oldest) || e.Start.After(latest) || e.End.Before(e.Start) {
+		if e.End.Before(oldest) || e.Start.After(latest) || e.End.Before(e.Start) ||
+			added && e.Start.Before(now) {
 			continue
 		}
 		h := happening{
@@ -160,6 +165,7 @@ func newHappenings(events, extra []calendar.Event, now time.Time, zone *time.Loc
 		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end), cmp.Compare(a.guests, b.guests),
 			cmp.Compare(a.id, b.id))
 	})
+	hs.list = hs.list[max(0, len(hs.list)-mostEvents):]
 	return hs
 }
 
@@ -190,7 +196,9 @@ func (hs *happenings) mark(g *grid) {
 		}
 	}
 	for i := range hs.list {
-		mark(g.event, hs.list[i].start-leadSlots, hs.list[i].end+tailSlots)
+		if !hs.list[i].extra {
+			mark(g.event, hs.list[i].start-leadSlots, hs.list[i].end+tailSlots)
+		}
 	}
 	for i := range hs.still {
 		mark(g.still, hs.still[i].start, hs.still[i].end)
@@ -202,8 +210,8 @@ func (hs *happenings) around(at float64, f func(h *happening)) {
 	from := at - hs.longest - tailSlots
 	i, _ := slices.BinarySearchFunc(hs.list, from, func(h happening, v float64) int { return cmp.Compare(h.start, v) })
 	for ; i < len(hs.list) && hs.list[i].start < at+leadSlots+1; i++ {
-		if hs.list[i].near(at) {
-			f(&hs.list[i])
+		if h := &hs.list[i]; h.near(at) && !(h.extra && at < hs.now) {
+			f(h)
 		}
 	}
 }

@@ -66,4 +66,13 @@ const (
 	RungWeek                // a week: the same time last week
 	RungWeeks               // two weeks: the usual week, mixed with simpler models
 	RungEvents              // three events of a kind: their profile is known
+
+	Rungs int = iota // how many there are
 )
+
+var rungNames = [Rungs]string{
+	"nothing: rules of thumb", "a day: the level", "a week: the same time last week", "weeks: the usual week",
+	"weeks and events",
+}
+
+func (r Rung) String() string { return rungNames[r] }

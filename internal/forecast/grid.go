@@ -110,7 +110,7 @@ func (g *grid) take(buckets []history.Bucket, now time.Time) {
 		switch {
 		case b.Start.Before(oldest) || b.End().After(now):
 			continue
-		case b.Width < time.Second || b.Width > 24*time.Hour || !(b.Mean >= 0 && b.Mean <= mostDemand):
+		case b.Width < time.Second || b.Width > 24*time.Hour || !(b.Mean >= 0 && b.Mean <= MostDemand):
 			g.refused++
 			continue
 		case b.Outage:

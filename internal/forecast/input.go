@@ -13,7 +13,7 @@ type Input struct {
 	Now  time.Time
 	Zone *time.Location // in which hours of the week are meant; nil: UTC
 
-	// History is what was, in any order. What is NaN, negative, beyond mostDemand or ends after Now is passed over.
+	// History is what was, in any order. What is NaN, negative, beyond MostDemand or ends after Now is passed over.
 	History []history.Bucket
 	// Events are past and future, in any order. One whose kind is KindHoliday is a day that is like a Sunday.
 	Events []calendar.Event
@@ -39,8 +39,8 @@ const (
 
 // The limits of what is looked at.
 const (
-	// mostDemand is more server connections than PostgreSQL can have: max_connections ends at 262,143.
-	mostDemand = 1 << 18
+	// MostDemand is more server connections than PostgreSQL can have: max_connections ends at 262,143.
+	MostDemand = 1 << 18
 	// memory is how far back history is used: a year, and what is around the same day a year ago.
 	memory = 400 * 24 * time.Hour
 	// longestEvent bounds what one event can mask and multiply.

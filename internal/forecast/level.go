@@ -34,8 +34,12 @@ const (
 	leastDaily = 0.04
 )
 
-// newLevel follows the residuals of slots without events through time.
-func newLevel(g *grid, w *week) *level {
+// quietFrom is the multiple up to which what events bring says nothing against using a slot for the level.
+const quietFrom = 1.1
+
+// newLevel follows residuals through time: of slots without events, and, once multiples are learned, of those to which
+// events bring little.
+func newLevel(g *grid, w *week, multiple []float64) *level {
 	n := len(g.value)
 	l := &level{slow: make([]float64, n+1), fast: make([]float64, n+1)}
 	if n == 0 {
@@ -52,8 +56,11 @@ func newLevel(g *grid, w *week) *level {
 			}
 			day = day[:0]
 		}
-		if math.IsNaN(v) || g.event[i] || g.still[i] {
+		if math.IsNaN(v) || g.still[i] || g.event[i] && (multiple == nil || multiple[i] > quietFrom) {
 			continue
+		}
+		if g.event[i] {
+			v /= multiple[i]
 		}
 		r := w.log(v) - w.log(w.cells[g.cells[i]])
 		if g.cut[i] && r < f.fast {

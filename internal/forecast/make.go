@@ -24,7 +24,7 @@ func Make(in Input) Forecast {
 	s := m.newSpread()
 	m.weigh(s.error)
 	m.points(&f, s)
-	f.Spikes = spikes(f.Points, in.Rules.LeastSpike)
+	f.Spikes = Spikes(f.Points, in.Rules.LeastSpike)
 	return f
 }
 
@@ -39,10 +39,10 @@ func (in Input) checked() Input {
 		in.Far = FarDefault
 	}
 	in.Fine, in.Far = min(in.Fine, mostFine), min(in.Far, mostFar)
-	if !(in.Rules.Normal > 0 && in.Rules.Normal <= mostDemand) {
+	if !(in.Rules.Normal > 0 && in.Rules.Normal <= MostDemand) {
 		in.Rules.Normal = 0
 	}
-	if !(in.Rules.Cap > 0 && in.Rules.Cap <= mostDemand) {
+	if !(in.Rules.Cap > 0 && in.Rules.Cap <= MostDemand) {
 		in.Rules.Cap = 0
 	}
 	if !(in.Rules.LeastSpike > 0) {
@@ -80,7 +80,7 @@ func (m *model) notes() []string {
 // points fills the forecast.
 func (m *model) points(f *Forecast, s *spread) {
 	fine, far := m.in.Now.Add(m.in.Fine), m.in.Now.Add(m.in.Far)
-	fine = fine.Truncate(time.Hour) // hours begin on the hour
+	fine = fine.Add(time.Hour - 1).Truncate(time.Hour) // hours begin on the hour
 	f.Points = make([]Point, 0, int(m.in.Fine/history.Step)+int((m.in.Far-m.in.Fine)/time.Hour)+1)
 	for t := m.in.Now; t.Before(far); {
 		width := history.Step
@@ -95,7 +95,7 @@ func (m *model) points(f *Forecast, s *spread) {
 func (m *model) point(t time.Time, width time.Duration, s *spread) Point {
 	ahead := t.Sub(m.in.Now)
 	o := m.mean(t, width, ahead, len(m.grid.value))
-	p := Point{Start: t, Width: width, P50: o.demand, Base: o.base, Multiplier: ratio(o.demand, o.base)}
+	p := Point{Start: t, Width: width, P50: o.demand, Base: o.base, Multiplier: Ratio(o.demand, o.base)}
 	m.quantiles(&p, o, ahead, s)
 	m.explain(&p, o)
 	return p
@@ -103,6 +103,10 @@ func (m *model) point(t time.Time, width time.Duration, s *spread) Point {
 
 // quantiles fills them in. What stands on rules alone is a planning value: its quantiles are those of what is usual.
 func (m *model) quantiles(p *Point, o moment, ahead time.Duration, s *spread) {
+	if m.rung == RungNothing {
+		p.P05, p.P90, p.P95 = p.P50, p.P50, p.P50
+		return
+	}
 	wide := 0
 	if p.Width > m.grid.finest {
 		wide = 1
@@ -112,7 +116,7 @@ func (m *model) quantiles(p *Point, o moment, ahead time.Duration, s *spread) {
 	if !o.sure {
 		of, class = min(o.base, o.demand), classOf(p.Start.In(m.zone), 1)
 	}
-	most := mostDemand * 1.0
+	most := MostDemand * 1.0
 	if m.in.Rules.Cap > 0 {
 		most = m.in.Rules.Cap
 	}

@@ -31,13 +31,14 @@ func learnModel(in *Input) *model {
 	m.hs.mark(m.grid)
 	g := m.grid
 	m.week = newWeek(g, in.Rules.Priors, nil, nil)
-	m.level = newLevel(g, m.week)
+	m.level = newLevel(g, m.week, nil)
 	m.week = newWeek(g, in.Rules.Priors, m.level.all(), nil)
-	m.level = newLevel(g, m.week)
+	m.level = newLevel(g, m.week, nil)
 	m.events = learn(g, m.week, m.level.all(), m.hs)
 	if m.anyEvents() {
-		m.week = newWeek(g, in.Rules.Priors, m.level.all(), m.multiples())
-		m.level = newLevel(g, m.week)
+		multiple := m.multiples()
+		m.week = newWeek(g, in.Rules.Priors, m.level.all(), multiple)
+		m.level = newLevel(g, m.week, multiple)
 	}
 	m.foresee()
 	m.climb()
@@ -163,41 +164,58 @@ func (m *model) at(t time.Time, ahead time.Duration, known int) moment {
 	}
 	usual = max(usual, 0)
 	usual = m.mix(t, usual*level) / max(level, 1e-12)
-	events := 0.0
-	if m.week.mean > 0 {
-		events = m.events.at(at, usual/m.week.mean) * m.week.mean
-	}
-	o := moment{base: level * usual, demand: level * (usual + events), sure: true, prior: prior}
-	o = m.limit(o, false)
-	mass := 0.0
-	kind := -1.0
-	m.hs.around(at, func(h *happening) {
-		mass += h.mass(at) * h.times
-		if days := float64(m.hs.kinds[h.kind].days); kind < 0 || days < kind {
-			kind = days
-		}
-	})
-	switch {
-	case prior >= 0:
-		o.base = level * m.week.around(local, func(c cell) float64 { return m.week.plain[c.quarter()] })
-		o.seen = m.seen[c]
-		if kind >= 0 {
-			// Events of a kind never seen are only as sure as that.
-			o.seen = min(o.seen, kind+o.seen/4)
-		}
-	case kind >= 0:
-		o.seen = kind
-	default:
+	b := m.bring(at, usual)
+	o := m.limit(moment{
+		base: level * usual, demand: level * (usual + b.excess), prior: prior, seen: b.seen, sure: b.seen >= learnedFrom,
+	}, false)
+	if prior < 0 {
 		return o
 	}
-	rule := m.expect.multiple(c, mass)
-	if prior < 0 {
-		o.demand = o.base * yield(rule, o.demand/max(o.base, 1e-9), o.seen)
-	} else if o.base > 0 {
-		o.demand = o.base * yield(rule, max(o.demand/o.base, 1e-3), o.seen)
+	o.base = level * m.week.around(local, func(c cell) float64 { return m.week.plain[c.quarter()] })
+	o.seen = m.seen[c]
+	o.sure = o.sure && o.seen >= learnedFrom
+	if o.base > 0 {
+		o.demand = o.base * yield(m.expect.multiple(c, b.mass), max(o.demand/o.base, leastMultiple), o.seen)
 	}
-	o.sure = o.seen >= learnedFrom
 	return m.limit(o, true)
+}
+
+// leastMultiple is the least that is taken for learned, of what has to be a factor.
+const leastMultiple = 1e-3
+
+// brought is what events bring at a time.
+type brought struct {
+	excess float64 // at level 1
+	mass   float64
+	seen   float64 // on how many days the least known of their kinds was seen; infinite without events
+}
+
+// bring adds up what the kinds of events bring, each as much as it is known: what is learned takes over from what is
+// assumed of any event.
+func (m *model) bring(at, usual float64) brought {
+	var mass, learned [mostKinds]float64
+	b := brought{seen: math.Inf(1)}
+	m.hs.around(at, func(h *happening) {
+		b.seen = min(b.seen, float64(m.hs.kinds[h.kind].days))
+		mass[h.kind] += h.mass(at) * h.times
+		learned[h.kind] += m.events.of(h, at)
+	})
+	if math.IsInf(b.seen, 1) {
+		return b
+	}
+	unit := max(usual, m.week.small)
+	scale := 0.0
+	if m.week.mean > 0 {
+		scale = m.events.scale(usual/m.week.mean) * m.week.mean
+	}
+	for k := range m.hs.kinds {
+		if mass[k] == 0 && learned[k] == 0 {
+			continue
+		}
+		b.mass += mass[k]
+		b.excess += unit * (yield(1+m.expect.unit*mass[k], 1+learned[k]*scale/unit, float64(m.hs.kinds[k].days)) - 1)
+	}
+	return b
 }
 
 // holidayWeight is by how much a holiday resembles a Sunday rather than its day of the week.
@@ -208,7 +226,7 @@ const beliefTop = 1.5
 
 // limit keeps absurd forecasts away: what was learned by what was seen, rules by the cap only.
 func (m *model) limit(o moment, rules bool) moment {
-	most := mostDemand * 1.0
+	most := MostDemand * 1.0
 	if m.in.Rules.Cap > 0 {
 		most = m.in.Rules.Cap
 	}
@@ -252,7 +270,7 @@ func (m *model) mix(t time.Time, usual float64) float64 {
 	sum, weight := usual, 1.0
 	for _, x := range m.beside {
 		i := int(t.Sub(x.of.Start) / x.of.Step)
-		if t.Before(x.of.Start) || i >= len(x.of.Values) || !(x.of.Values[i] >= 0 && x.of.Values[i] <= mostDemand) {
+		if t.Before(x.of.Start) || i >= len(x.of.Values) || !(x.of.Values[i] >= 0 && x.of.Values[i] <= MostDemand) {
 			continue
 		}
 		sum, weight = sum+x.weight*x.of.Values[i], weight+x.weight

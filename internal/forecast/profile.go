@@ -157,8 +157,14 @@ func (p *profile) sum(rows []row) {
 
 // descend learns kinds, then their parts.
 func (p *profile) descend(rows []row, common shape) {
+	known := 0
 	for k := range p.hs.kinds {
-		if len(p.hs.kinds) == 1 {
+		if p.hs.kinds[k].known {
+			known++
+		}
+	}
+	for k := range p.hs.kinds {
+		if known == 1 {
 			break // it is what all have in common
 		}
 		of := func(part int) bool { return p.hs.parts[part].kind == k }
@@ -238,11 +244,11 @@ func (p *profile) count(rows []row) {
 	days := map[dayOf]bool{}
 	for i := range rows {
 		for _, n := range rows[i].near {
+			p.hs.kinds[n.h.kind].known = true
 			if seen[n.h] || !n.h.past {
 				continue
 			}
 			seen[n.h] = true
-			p.hs.kinds[n.h.kind].seen++
 			p.hs.parts[n.h.part].seen++
 			if d := (dayOf{n.h.kind, int(n.h.start) / cellsDay}); !days[d] {
 				days[d] = true
@@ -450,13 +456,16 @@ func (p *profile) guests(rows []row) float64 {
 	return max(0, min(1.5, up/down))
 }
 
+// of is what one event brings at a time, before scaling.
+func (p *profile) of(h *happening, at float64) float64 {
+	s, sum := &p.shapes[h.part], 0.0
+	h.knotsAt(at, func(k int, part float64) { sum += part * s[k] })
+	return sum * h.times
+}
+
 // at is what all events bring at a time, where so much is usual, in mean demands at level 1.
 func (p *profile) at(at, usual float64) float64 {
 	sum := 0.0
-	p.hs.around(at, func(h *happening) {
-		s, own := &p.shapes[h.part], 0.0
-		h.knotsAt(at, func(k int, part float64) { own += part * s[k] })
-		sum += own * h.times
-	})
+	p.hs.around(at, func(h *happening) { sum += p.of(h, at) })
 	return sum * p.scale(usual)
 }

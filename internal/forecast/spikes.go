@@ -9,8 +9,8 @@ const (
 	LeastSpikeDefault = 2.0
 )
 
-// spikes finds them among points in order.
-func spikes(points []Point, least float64) []Spike {
+// Spikes finds them among points in order.
+func Spikes(points []Point, least float64) []Spike {
 	var list []Spike
 	var peak float64 // P50 at the peak of the one that is open
 	open := false

@@ -52,6 +52,8 @@ type spread struct {
 	small float64
 	off   [2][horizons][classes][]float64
 	all   [2][horizons][]float64
+	// least is the least logarithm of the upper 95% factor: what was seen once was never forecast.
+	least float64
 	// error is the weighted absolute percentage error without events a day ahead, as a fraction.
 	error float64
 }
@@ -59,16 +61,19 @@ type spread struct {
 // Residuals are taken from spreadDays; at most spreadMost buckets of them, evenly.
 const (
 	spreadDays = 56
-	spreadMost = 6000
+	spreadMost = 4000
 	// eventsTaught is what the forecast of past events owes to having seen them: parameters, in events.
 	eventsTaught = 3.0
 	// borrow is how many residuals of a class count as much as all others together.
 	borrow = 60.0
+	// leastSpread is the least logarithm of the upper 95% factor after a week of history. It shrinks with the square of
+	// its length.
+	leastSpread = 0.3
 )
 
 // newSpread forecasts the recent past as it would have been, but for what is usual, which has seen it.
 func (m *model) newSpread() *spread {
-	s := &spread{small: m.week.small}
+	s := &spread{small: m.week.small, least: leastSpread / sqr(max(1, m.grid.days()/7))}
 	g := m.grid
 	oldest := m.in.Now.AddDate(0, 0, -spreadDays)
 	from, _ := slices.BinarySearchFunc(g.buckets, oldest, func(o observed, t time.Time) int {
@@ -127,7 +132,7 @@ func (m *model) residuals(s *spread, wide int, start time.Time, width time.Durat
 			continue
 		}
 		r := math.Log((demand + s.small) / (o.demand + s.small))
-		class := classOf(local, ratio(o.demand, o.base))
+		class := classOf(local, Ratio(o.demand, o.base))
 		seen := m.week.seen[m.grid.cells[at]]
 		r *= math.Sqrt(1 + 1.57/max(seen, 1)) // the variance of a median of so many
 		if class >= classMild && m.grid.event[at] {
@@ -169,8 +174,8 @@ func (m *model) mean(start time.Time, width, ahead time.Duration, known int) mom
 	return sum
 }
 
-// ratio is demand over what is usual: 1 where nothing is usual and nothing comes.
-func ratio(demand, base float64) float64 {
+// Ratio is demand over what is usual: 1 where nothing is usual and nothing comes.
+func Ratio(demand, base float64) float64 {
 	switch {
 	case base > 0:
 		return min(demand/base, mostMultiple)
@@ -182,14 +187,22 @@ func ratio(demand, base float64) float64 {
 
 // factor is by what a forecast is multiplied for a quantile, before the small part is taken off again.
 func (s *spread) factor(wide, horizon, class int, q float64) float64 {
-	own, all := s.off[wide][horizon][class], s.all[wide][horizon]
-	if len(all) == 0 {
-		return 1
+	for horizon > 0 && len(s.all[wide][horizon]) < borrow {
+		horizon-- // history is too short to have been forecast from so far away
 	}
-	trust := float64(len(own)) / (float64(len(own)) + borrow)
-	log := (1 - trust) * quantileOf(all, q)
-	if len(own) > 0 {
-		log += trust * quantileOf(own, q)
+	own, all := s.off[wide][horizon][class], s.all[wide][horizon]
+	log := 0.0
+	if len(all) > 0 {
+		trust := float64(len(own)) / (float64(len(own)) + borrow)
+		log = (1 - trust) * quantileOf(all, q)
+		if len(own) > 0 {
+			log += trust * quantileOf(own, q)
+		}
+	}
+	if least := s.least * math.Erfinv(2*q-1) / math.Erfinv(0.9); q > 0.5 {
+		log = max(log, least)
+	} else {
+		log = min(log, least)
 	}
 	return math.Exp(log)
 }

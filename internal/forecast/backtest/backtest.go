@@ -8,6 +8,7 @@ import (
 
 	"github.com/usher-pg/usher/internal/calendar"
 	"github.com/usher-pg/usher/internal/forecast"
+	"github.com/usher-pg/usher/internal/forecast/report"
 	"github.com/usher-pg/usher/internal/history"
 )
 
@@ -46,7 +47,7 @@ func Run(buckets []history.Bucket, events []calendar.Event, o Options) (*Report,
 	}
 	for n := o.Learn; ; n++ {
 		day := midnight(r.first, n)
-		if !midnight(day, 1).Before(r.last) || n > mostDays {
+		if midnight(day, 1).After(r.last) || n > mostDays {
 			break
 		}
 		r.replay(day, n >= o.Warm)
@@ -78,7 +79,7 @@ type replay struct {
 	o           Options
 	buckets     []history.Bucket
 	events      []calendar.Event
-	known       forecast.Known
+	known       report.Known
 	first, last time.Time
 	slot        time.Duration
 	normal      normal
@@ -96,7 +97,7 @@ type issued struct {
 }
 
 func newReplay(buckets []history.Bucket, events []calendar.Event, o Options) *replay {
-	r := &replay{o: o, buckets: buckets, events: events, known: forecast.NewKnown(buckets)}
+	r := &replay{o: o, buckets: buckets, events: events, known: report.NewKnown(buckets)}
 	r.first = midnight(buckets[0].Start.In(o.Zone), 0)
 	r.last = buckets[len(buckets)-1].End().In(o.Zone)
 	finest := 24 * time.Hour
@@ -115,7 +116,7 @@ func (r *replay) replay(d time.Time, counts bool) {
 	at := midnight(d, -1)
 	for len(r.issued) > 0 && !midnight(r.issued[0].day, 1).After(at) {
 		i := &r.issued[0]
-		r.calibration = r.calibration.Learn(&i.forecast, r.buckets, i.day, midnight(i.day, 1))
+		r.calibration = r.calibration.Learn(&i.forecast, r.known.Mean, i.day, midnight(i.day, 1))
 		r.issued = r.issued[1:]
 	}
 	n, _ := slices.BinarySearchFunc(r.buckets, at, func(b history.Bucket, t time.Time) int { return b.Start.Compare(t) })

@@ -1,9 +1,10 @@
-package forecast
+package report
 
 import (
 	"slices"
 	"time"
 
+	"github.com/usher-pg/usher/internal/forecast"
 	"github.com/usher-pg/usher/internal/history"
 )
 
@@ -26,7 +27,7 @@ func (k Known) Mean(start time.Time, width time.Duration) (mean float64, cut, ok
 	sum, of := 0.0, 0.0
 	for ; i < len(k.buckets) && k.buckets[i].Start.Before(end); i++ {
 		b := &k.buckets[i]
-		if b.Outage || !(b.Mean >= 0 && b.Mean <= mostDemand) {
+		if b.Outage || !(b.Mean >= 0 && b.Mean <= forecast.MostDemand) {
 			continue
 		}
 		from, to := b.Start, b.End()

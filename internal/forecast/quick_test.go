@@ -1,0 +1,6 @@
+//go:build !integration
+
+package forecast
+
+// wildInputs is how many inputs of any kind are tried: few, as each is two forecasts or three.
+const wildInputs = 2

@@ -1,0 +1,5 @@
+//go:build integration
+
+package forecast
+
+const wildInputs = 30
