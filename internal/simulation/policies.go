@@ -117,7 +117,7 @@ func (o *ours) begin(b int) {
 		return
 	}
 	if o.last != nil {
-		o.taught = o.taught.Learn(o.last, o.past[o.issued:], o.last.Issued, now)
+		o.taught = o.taught.Learn(o.last, o.came, o.last.Issued, now)
 	}
 	f := o.make(forecast.Input{
 		Pool: o.pool.Name, Now: now, Zone: o.world.zone,
@@ -130,6 +130,22 @@ func (o *ours) begin(b int) {
 		o.foretell(&f, b)
 	}
 	o.last, o.issued, o.pool.Forecast = &f, b, &f
+}
+
+// came is mean demand as it was recorded: from start for width, whether it is a lower bound, and whether it is known.
+func (o *ours) came(start time.Time, width time.Duration) (mean float64, cut, ok bool) {
+	first, n := o.world.bucket(start), int(width/history.Step)
+	if first < 0 || n == 0 || first+n > len(o.past) {
+		return 0, false, false
+	}
+	for i := range o.past[first : first+n] {
+		b := &o.past[first+i]
+		if b.Outage {
+			return 0, false, false
+		}
+		mean, cut = mean+b.Mean/float64(n), cut || b.CutOff
+	}
+	return mean, cut, true
 }
 
 // foretell notes what is expected of the evening.
