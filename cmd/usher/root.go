@@ -32,6 +32,7 @@ Without a configuration, usher serve starts a private PostgreSQL in ./.usher and
 		forecastCommand(),
 		calendarCommand(),
 		historyCommand(),
+		simulateCommand(),
 		clientsCommand(),
 		versionCommand(),
 	)

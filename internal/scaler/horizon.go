@@ -81,6 +81,19 @@ func (r Rules) goesOn(p *forecast.Point) bool { return p.Multiplier >= r.Leave }
 func (p *Pool) asked(now time.Time, target int, hold Hold) ahead {
 	f, r := p.Forecast, p.Rules
 	var most ahead
+	ask := func(demand float64, point *forecast.Point, s *span, at time.Time) {
+		distance := at.Sub(now) - r.Lead - leadSlack
+		held := s != nil && hold.at(now) && s.start.Before(hold.Until)
+		if demand <= most.demand || !held && !p.due(distance, int(mostPerDemand*demand)+mostPerDemand, target) {
+			return
+		}
+		if c := p.expects(demand); held || p.due(distance, c, target) {
+			most = ahead{c, demand, *point, s}
+		}
+	}
+	// What is due for its time alone is asked for once, with the greatest demand.
+	var plain *forecast.Point
+	plainDemand := 0.0
 	points := f.Points[from(f, now):]
 	for i := 0; i < len(points); i++ {
 		point := &points[i]
@@ -88,25 +101,29 @@ func (p *Pool) asked(now time.Time, target int, hold Hold) ahead {
 		if distance > openingMost {
 			break
 		}
-		held := hold.at(now) && point.Start.Before(hold.Until)
-		if r.begins(point) || held && r.goesOn(point) {
+		if r.begins(point) || hold.at(now) && point.Start.Before(hold.Until) && r.goesOn(point) {
 			s, n := r.spanOf(points[i:])
-			if s.demand > most.demand {
-				if c := p.expects(s.demand); held || p.due(distance, c, target) {
-					most = ahead{c, s.demand, s.peak, &s}
-				}
-			}
+			ask(s.demand, &s.peak, &s, s.start)
 			i += n - 1
 			continue
 		}
-		if demand := r.planned(point); demand > most.demand {
-			if c := p.expects(demand); p.due(distance, c, target) {
-				most = ahead{c, demand, *point, nil}
-			}
+		demand := r.planned(point)
+		switch {
+		case distance > 0:
+			ask(demand, point, nil, point.Start)
+		case demand > plainDemand:
+			plain, plainDemand = point, demand
 		}
+	}
+	if plain != nil {
+		ask(plainDemand, plain, nil, now)
 	}
 	return most
 }
+
+// mostPerDemand is more connections than a connection's demand needs, and more than the least demand does: what cannot
+// be due with so many is not reckoned out.
+const mostPerDemand = 20
 
 // due reports whether it is time to open for what comes in distance and Lead.
 func (p *Pool) due(distance time.Duration, connections, target int) bool {

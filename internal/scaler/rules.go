@@ -32,8 +32,8 @@ const (
 	forecastGrace = 6 * time.Hour
 	// jump is what cannot be between two decisions, unless the clock has jumped or usher slept.
 	jump = 10 * time.Minute
-	// leadSlack is how much earlier opening begins than it would have to: a step of the forecast.
-	leadSlack = 5 * time.Minute
+	// leadSlack is how much earlier opening begins than it would have to: forecasts know time to a quarter of an hour.
+	leadSlack = 15 * time.Minute
 	// openingMost bounds how much earlier it begins because many are to be opened.
 	openingMost = 2 * time.Hour
 )
@@ -68,14 +68,14 @@ type Rules struct {
 func Defaults(least, most int) Rules {
 	return Rules{
 		Mode: Observe, Min: least, Max: most, Quantile: 0.9, Enter: 2, Leave: 1.5, Least: 4,
-		Lead: 30 * time.Minute, Hold: 30 * time.Minute, Reactive: 0.7, Goal: staffing.DefaultGoal, Opens: 5,
+		Lead: 30 * time.Minute, Hold: 30 * time.Minute, Reactive: 0.7, Goal: staffing.DefaultGoal, Opens: 2,
 	}
 }
 
 // check panics at rules that cannot be: the configuration has refused them.
 func (r Rules) check(pool string) {
 	switch {
-	case r.Mode > Scale, r.Min < 0, r.Max < r.Min, r.Max > staffing.MaxConnections, r.Cap < 0,
+	case r.Mode > Scale, r.Min < 0, r.Max < r.Min, r.Cap < 0,
 		!(r.Quantile >= 0.5 && r.Quantile <= 0.99), !(r.Leave > 1 && r.Enter >= r.Leave), r.Lead < 0, r.Hold < 0,
 		!(r.Reactive > 0 && r.Reactive <= 1), !(r.Opens > 0):
 		panic(fmt.Sprintf("bug: rules of pool %s: %+v", pool, r))

@@ -30,6 +30,7 @@ type PoolState struct {
 	Before int       `json:"before"`
 	Latest int       `json:"latest"`
 	Half   time.Time `json:"half"`
+	now    int       // what demand asked for in this decision
 
 	// Lately is demand, smoothed, and Dropped since when it is suspiciously less; Level is what it was before.
 	Lately  float64   `json:"lately"`
@@ -64,11 +65,13 @@ func (s *PoolState) measure(p *Pool, now time.Time, passed time.Duration) {
 	if half := now.Sub(s.Half); half >= measuredFor/2 || half < 0 {
 		s.Before, s.Latest, s.Half = s.Latest, 0, now
 	}
+	s.now = 0
 	if p.Observed.Unknown || p.Observed.Outage {
 		return
 	}
 	demand := p.Observed.Demand
-	s.Latest = max(s.Latest, p.reactive(demand))
+	s.now = p.reactive(demand)
+	s.Latest = max(s.Latest, s.now)
 	expected := p.leastExpected(now)
 	switch {
 	case !s.Dropped.IsZero() &&

@@ -41,7 +41,7 @@ func (s *PoolState) wishes(p *Pool, now time.Time, d *Decision) []Wish {
 }
 
 func (s *PoolState) measured(p *Pool, n int) string {
-	if p.reactive(p.Observed.Demand) == n {
+	if s.now == n {
 		return fmt.Sprintf("demand of %.3g needs %d for at most %.0f%% utilisation", p.Observed.Demand, n,
 			100*p.Rules.Reactive)
 	}
@@ -90,11 +90,11 @@ func (s *PoolState) impaired(p *Pool, now time.Time) {
 		target = s.Emergency.Target
 	}
 	if !o.Unknown {
-		most = min(most, max(target, emergencyMost*p.reactive(o.Demand)))
+		most = min(most, max(target, emergencyMost*s.now))
 	}
 	if now.Sub(s.Raised) >= emergencyPause {
 		s.Raised = now
-		target = max(target+1, int(float64(target)*(1+emergencyPart)), p.reactive(o.Demand))
+		target = max(target+1, int(float64(target)*(1+emergencyPart)), s.now)
 	}
 	s.Emergency = Hold{min(target, most), now, now.Add(emergencyHold), strings.Join(why, ", ")}
 }

@@ -36,17 +36,21 @@ func Connections(load Load, goal Goal, limit int) int {
 		return limit
 	}
 	// Late falls with every connection, mostly soon: look near before far.
+	c := load.curve(goal.Wait)
+	if c.late(least) <= goal.Share {
+		return least
+	}
 	reach := 1
-	for least+reach < limit && load.late(least+reach-1, goal.Wait) > goal.Share {
+	for least+reach < limit && c.late(least+reach) > goal.Share {
 		least, reach = least+reach, 2*reach
 	}
-	reach = min(reach, limit-least)
-	return least + sort.Search(reach, func(i int) bool { return load.late(least+i, goal.Wait) <= goal.Share })
+	most := min(least+reach, limit) // meets the goal, or is the limit
+	return least + 1 + sort.Search(most-least-1, func(i int) bool { return c.late(least+1+i) <= goal.Share })
 }
 
 // Late is which part of the requests waits longer than that with so many server connections: 1 if they cannot do it.
 func Late(load Load, connections int, wait time.Duration) float64 {
-	return load.sane().late(min(connections, MaxConnections), wait)
+	return load.sane().curve(wait).late(min(connections, MaxConnections))
 }
 
 // sane is the load with values that can be reckoned with. What is not known has become what is usual.
@@ -69,21 +73,33 @@ func spread(x float64) float64 {
 	return min(x, maxSpread)
 }
 
-// late is Late of a load that is sane. Without a service time, who waits is taken to wait too long.
-func (l Load) late(connections int, wait time.Duration) float64 {
-	if l.Offered == 0 {
+// curve is how the share of late requests falls with the number of connections.
+type curve struct {
+	offered    float64
+	peakedness float64
+	drain      float64 // by how much each spare connection shortens waits: a rate, times the wait
+}
+
+// curve is that of a load that is sane. Without a service time, who waits is taken to wait too long.
+func (l Load) curve(wait time.Duration) curve {
+	c := curve{offered: l.Offered, peakedness: l.peakedness()}
+	if l.Service > 0 && wait > 0 {
+		services := wait.Seconds() / l.Service.Seconds()
+		c.drain = 2 * services / (l.ArrivalSpread + l.spreadSeen(services))
+	}
+	return c
+}
+
+// late is which part of the requests is late.
+func (c curve) late(connections int) float64 {
+	if c.offered == 0 {
 		return 0
 	}
-	spare := float64(connections) - l.Offered
+	spare := float64(connections) - c.offered
 	if spare <= 0 {
 		return 1
 	}
-	share := busy(l.Offered, connections, l.peakedness())
-	if l.Service == 0 || wait <= 0 {
-		return share
-	}
-	services := wait.Seconds() / l.Service.Seconds()
-	return share * math.Exp(-2*spare*services/(l.ArrivalSpread+l.spreadSeen(services)))
+	return busy(c.offered, connections, c.peakedness) * math.Exp(-spare*c.drain)
 }
 
 // Fitted to simulations by hand of a program that tried; what they are for is said where they are used.
