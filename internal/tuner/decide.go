@@ -10,8 +10,8 @@ const (
 	longestSpan = 15 * time.Second
 	// fullLeast is how long the load must have filled the limit before a trial begins.
 	fullLeast = 2 * time.Second
-	// pause is how long there is none after one that was given up. It doubles up to pausesMost times while the load and its
-	// transactions allow no result.
+	// pause is how long there is none after one that was given up. It doubles up to pausesMost times while the load
+	// allows no result.
 	pause      = 10 * time.Second
 	pausesMost = 6
 	// calmFirst is how soon after a size is found a shift of the level may open the search anew. It doubles up to calmMost

@@ -1,7 +1,7 @@
 // Package tuner learns how many server connections a database server can use at once before more of them only make each
 // other slower, and says which limit there should be. It is a function of what was observed and when; who calls it, a
-// few times a second, sets the limit (pool.Pool.SetLimit, all pools of the server together) and logs the steps with
-// their reasons.
+// few times a second, sets State.Limit (pool.Pool.SetLimit; [Share] divides it among pools) and logs the steps with
+// their reasons. Targets are capped at State.Size, which does not move during a trial.
 //
 // # What it can know
 //
@@ -36,6 +36,8 @@
 //   - No limit is ever outside Rules.Min and Rules.Max.
 //   - No trial during an event, or while critical work is slow, unless the search has not ended and either nothing
 //     larger has been tried yet, or critical work is what suffers; and then in small steps.
+//   - A trial without a result, because the load does not fill the limit or transactions take too long, is followed by
+//     a pause, each longer than the one before.
 //   - No trial while the server fails; one that is under way ends at once, and the size holds that held before it.
 //   - Off, or with trials not allowed, nothing is tried. Off forgets all, and the limit is Rules.Max.
 package tuner

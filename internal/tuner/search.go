@@ -80,7 +80,8 @@ func (d *decision) bounds() string {
 }
 
 // choose is the next candidate, 0 if there is none. It goes on in the direction of the last step while no end of it
-// is known, with steps as large as Rules.Step allows, then halves what is left, the larger sizes first.
+// is known, to a size that promises more or else as far as Rules.Step allows, then halves what is left, the larger sizes
+// first.
 func (d *decision) choose() int {
 	sizes := d.sizes()
 	up, down := above(sizes, d.Size, d.ceiling), below(sizes, d.Size, d.floor)
@@ -105,7 +106,7 @@ func (d *decision) choose() int {
 	if end > 0 {
 		return list[min(n, len(list)/2)]
 	}
-	if hint := d.hint(list[:n+1]); hint > 0 {
+	if hint := d.hint(list); hint > 0 {
 		return hint
 	}
 	return list[n]
@@ -126,7 +127,8 @@ func (d *decision) reach(list []int) int {
 	return n
 }
 
-// hint is the size that did most by itself, as concurrency came and went, if that is more than Size does.
+// hint is the size that did most by itself, as concurrency came and went, if that is more than Size does. It may be
+// far away: it has been seen to do well.
 func (d *decision) hint(list []int) int {
 	own := d.curve.at(float64(d.Size))
 	best, hint := own.rate*(1+d.Tolerance), 0
