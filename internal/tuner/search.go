@@ -79,9 +79,9 @@ func (d *decision) bounds() string {
 	return text + fmt.Sprintf(", %d is the largest allowed", d.Size)
 }
 
-// choose is the next candidate, 0 if there is none. It goes on in the direction of the last step while no end of it
-// is known, to a size that promises more or else as far as Rules.Step allows, then halves what is left, the larger sizes
-// first.
+// choose is the next candidate, 0 if there is none. The search goes on in the direction of the last step while no end
+// of it is known, to a size that promises more or else as far as Rules.Step allows. Then it halves what is left, the
+// larger sizes first.
 func (d *decision) choose() int {
 	sizes := d.sizes()
 	up, down := above(sizes, d.Size, d.ceiling.size), below(sizes, d.Size, d.floor.size)
