@@ -81,14 +81,16 @@ func (d *decision) settle(trying bool) {
 	d.trial.settle = d.now + wait
 }
 
-// allowed is what a larger size must do more than a smaller one to be preferred, a logarithm. What steps down have
-// given up already is not given up again.
+// allowed is what the larger size must do more than the smaller one to be preferred, a logarithm: Rules.Tolerance for
+// four times as many connections, and in proportion for fewer. What has been given up for a smaller size already is not
+// given up again.
 func (d *decision) allowed() float64 {
 	tolerance := math.Log1p(d.Tolerance)
+	allowed := tolerance * math.Abs(math.Log2(float64(d.trial.candidate)/float64(d.Size))) / 2
 	if d.trial.candidate < d.Size {
-		return max(0, tolerance-d.given)
+		return max(0, min(allowed, tolerance-d.given))
 	}
-	return tolerance
+	return allowed
 }
 
 // conclude ends a trial with a verdict.
@@ -102,15 +104,15 @@ func (d *decision) conclude(v verdict) {
 	old, candidate := d.Size, t.candidate
 	switch up := candidate > old; {
 	case up && v == larger:
-		d.floor, d.ceiling, d.Size, d.down, d.given = old, d.opened(d.ceiling), candidate, false, 0
+		d.floor, d.ceiling, d.Size, d.down, d.given = bound{old, candidate}, d.opened(d.ceiling), candidate, false, 0
 	case !up && v == smaller:
-		d.floor, d.ceiling, d.Size, d.down = d.opened(d.floor), old, candidate, true
+		d.floor, d.ceiling, d.Size, d.down = d.opened(d.floor), bound{old, candidate}, candidate, true
 		d.given += max(0, mean)
 	case up:
-		d.ceiling = candidate
+		d.ceiling = bound{candidate, old}
 		d.given = max(d.given, mean)
 	default:
-		d.floor = candidate
+		d.floor = bound{candidate, old}
 	}
 	if d.Size == old {
 		d.say(Stay, candidate, "%s", result)
@@ -123,12 +125,12 @@ func (d *decision) conclude(v verdict) {
 
 // opened is a bound of the search after a step towards it. If it is a check that has made the step, the bound comes
 // from long ago and is forgotten: the search goes on.
-func (d *decision) opened(bound int) int {
+func (d *decision) opened(b bound) bound {
 	if !d.checking {
-		return bound
+		return b
 	}
 	d.checking = false
-	return 0
+	return bound{}
 }
 
 // giveUp ends a trial without a verdict.

@@ -10,16 +10,16 @@ const (
 	longestSpan = 15 * time.Second
 	// fullLeast is how long the load must have filled the limit before a trial begins.
 	fullLeast = 2 * time.Second
-	// pause is how long there is none after one that was given up. It doubles up to pausesMost times while the load and its
-	// transactions allow no result.
+	// pause is how long there is none after one that was given up. It doubles up to pausesMost times while the load
+	// allows no result.
 	pause      = 10 * time.Second
 	pausesMost = 6
 	// calmFirst is how soon after a size is found a shift of the level may open the search anew. It doubles up to calmMost
 	// when the search has found the same size again.
 	calmFirst = 30 * time.Second
 	calmMost  = time.Hour
-	// trialLeast is what a trial may always take: four or five pairs of a second.
-	trialLeast = 10 * time.Second
+	// trialLeast is what a trial may always take: six pairs of a second.
+	trialLeast = 15 * time.Second
 	// trialMost ends a trial without a result: with transactions of a second it takes less than half of it.
 	trialMost = 3 * time.Minute
 	// againMost is how many times Rules.Again can become as long.
@@ -52,8 +52,8 @@ type State struct {
 	most  int
 
 	// floor and ceiling bound the search: the largest smaller size that is known to be worse, and the smallest larger one
-	// that is known to be no better. 0: none yet.
-	floor, ceiling int
+	// that is known to be no better.
+	floor, ceiling bound
 	down           bool    // where the last step went
 	given          float64 // the part of throughput that has been given up for a smaller size so far, a logarithm
 	noise          float64 // of pairs, a variance
@@ -66,12 +66,15 @@ type State struct {
 	again          time.Duration // how long it is trusted
 	checkUp        bool          // which neighbour is checked next
 	checking       bool          // only neighbours are tried
-	doubted        bool          // see doubt
+	doubted        bool          // a size that looked better has had another trial
 	foundAt        time.Duration
 	calm           time.Duration
 	level          level
 	curve          curve
 }
+
+// bound is a size, and which one it was compared with. Zero: there is none yet.
+type bound struct{ size, by int }
 
 // Cost is what trials have cost beside the size that held.
 type Cost struct {
@@ -214,7 +217,7 @@ func (d *decision) unusable() string {
 // only if the search has not ended and it may be the size that makes requests wait: because larger ones have never
 // been tried, or because all there is goes too slowly.
 func (d *decision) forbidden() string {
-	needed := !d.Found && (d.ceiling == 0 && d.Size < d.Max || d.seen.Impaired)
+	needed := !d.Found && (d.ceiling.size == 0 && d.Size < d.Max || d.seen.Impaired)
 	switch {
 	case !d.Probe:
 		return "trials are not allowed"

@@ -37,12 +37,13 @@ type Rules struct {
 	// Start is the size to begin with. 0: Max, which is how it was without a tuner.
 	Start int
 	// Step is how many times as large or as small as the size that holds a trial may be, more than 1. The next size up or
-	// down is always possible.
+	// down is always possible, and one that has been seen to do more.
 	Step float64
-	// Tolerance is the part of throughput that is given up for a smaller size, more than 0 and less than 1.
+	// Tolerance is what four times as many connections must do more to be preferred, as a part; in proportion (to the
+	// logarithm) for fewer. More than 0 and less than 1.
 	Tolerance float64
-	// Longest is how long a trial may take, and Search about how long all of a search: the longer it has lasted, the sooner
-	// its trials are decided by what is known.
+	// Longest is how long a trial may take, and Search about how long all of a search: the longer it has lasted, the
+	// sooner its trials are decided by what is known.
 	Longest, Search time.Duration
 	// Again is how long a found size is trusted before its neighbours are checked. It doubles when nothing has changed.
 	Again time.Duration

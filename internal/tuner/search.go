@@ -4,7 +4,7 @@ import "fmt"
 
 // search opens the search from Size.
 func (d *decision) search() {
-	d.floor, d.ceiling, d.given, d.before = 0, 0, 0, d.Size
+	d.floor, d.ceiling, d.given, d.before = bound{}, bound{}, 0, d.Size
 	d.Found, d.checking, d.doubted, d.down = false, false, false, d.Size == d.Max
 	d.again, d.level, d.spent = d.Again, level{}, 0
 }
@@ -21,11 +21,11 @@ func (d *decision) reopen() {
 func (d *decision) check() {
 	d.Found, d.checking, d.before, d.spent = false, true, d.Size, 0
 	if up := d.checkUp; up && d.Size < d.Max {
-		d.ceiling = 0
+		d.ceiling = bound{}
 	} else if d.Size > d.Min {
-		d.floor = 0
+		d.floor = bound{}
 	} else {
-		d.ceiling = 0
+		d.ceiling = bound{}
 	}
 	d.checkUp = !d.checkUp
 }
@@ -70,33 +70,34 @@ func (d *decision) found() {
 // bounds says between what the search has ended.
 func (d *decision) bounds() string {
 	text := fmt.Sprintf("%d is the smallest allowed", d.Size)
-	if d.floor > 0 {
-		text = fmt.Sprintf("%d do less", d.floor)
+	if d.floor.size > 0 {
+		text = fmt.Sprintf("%d do less", d.floor.size)
 	}
-	if d.ceiling > 0 {
-		return text + fmt.Sprintf(", %d do no more", d.ceiling)
+	if d.ceiling.size > 0 {
+		return text + fmt.Sprintf(", %d do no more", d.ceiling.size)
 	}
 	return text + fmt.Sprintf(", %d is the largest allowed", d.Size)
 }
 
-// choose is the next candidate, 0 if there is none. It goes on in the direction of the last step while no end of it
-// is known, with steps as large as Rules.Step allows, then halves what is left, the larger sizes first.
+// choose is the next candidate, 0 if there is none. The search goes on in the direction of the last step while no end
+// of it is known, to a size that promises more or else as far as Rules.Step allows. Then it halves what is left, the
+// larger sizes first.
 func (d *decision) choose() int {
 	sizes := d.sizes()
-	up, down := above(sizes, d.Size, d.ceiling), below(sizes, d.Size, d.floor)
+	up, down := above(sizes, d.Size, d.ceiling.size), below(sizes, d.Size, d.floor.size)
 	switch {
-	case d.checking && len(up) > 0 && d.ceiling == 0:
+	case d.checking && len(up) > 0 && d.ceiling.size == 0:
 		return up[0]
-	case d.checking && len(down) > 0 && d.floor == 0:
+	case d.checking && len(down) > 0 && d.floor.size == 0:
 		return down[0]
 	}
 	upwards := len(up) > 0
-	if d.down && len(down) > 0 && d.floor == 0 || d.ceiling > 0 && d.floor == 0 && len(down) > 0 {
+	if d.down && len(down) > 0 && d.floor.size == 0 || d.ceiling.size > 0 && d.floor.size == 0 && len(down) > 0 {
 		upwards = false
 	}
-	list, end := down, d.floor
+	list, end := down, d.floor.size
 	if upwards {
-		list, end = up, d.ceiling
+		list, end = up, d.ceiling.size
 	}
 	if len(list) == 0 {
 		return 0
@@ -105,7 +106,7 @@ func (d *decision) choose() int {
 	if end > 0 {
 		return list[min(n, len(list)/2)]
 	}
-	if hint := d.hint(list[:n+1]); hint > 0 {
+	if hint := d.hint(list); hint > 0 {
 		return hint
 	}
 	return list[n]
@@ -126,7 +127,8 @@ func (d *decision) reach(list []int) int {
 	return n
 }
 
-// hint is the size that did most by itself, as concurrency came and went, if that is more than Size does.
+// hint is the size that did most by itself, as concurrency came and went, if that is more than Size does. It may be
+// far away: it has been seen to do well.
 func (d *decision) hint(list []int) int {
 	own := d.curve.at(float64(d.Size))
 	best, hint := own.rate*(1+d.Tolerance), 0
@@ -141,12 +143,29 @@ func (d *decision) hint(list []int) int {
 	return hint
 }
 
-// doubt is a size that did clearly more than Size, taking all trials together, although some trial has ruled it out: it
-// gets another one. Noise rules out a good size now and then. Each search doubts once.
+// doubt is a size that a trial has ruled out, and that gets another one. Noise rules out a good size now and then, and
+// so does another program that has the machine for some seconds: with fewer processors, fewer connections are best.
+// It is one that did clearly more than Size, taking all trials together, once; and the ceiling, if it was never
+// compared with Size itself.
 func (d *decision) doubt() int {
-	if d.doubted || d.checking {
+	if d.checking {
 		return 0
 	}
+	if !d.doubted {
+		if candidate := d.better(); candidate > 0 {
+			d.doubted = true
+			return candidate
+		}
+	}
+	if size := d.ceiling.size; size > 0 && d.ceiling.by != d.Size {
+		d.ceiling = bound{}
+		return size
+	}
+	return 0
+}
+
+// better is the size that did most of those that did clearly more than Size, and lifts the bound that excludes it.
+func (d *decision) better() int {
 	sizes, own := d.sizes(), d.curve.at(float64(d.Size))
 	best, candidate := own.rate*(1+doubtful*d.Tolerance), 0
 	for _, size := range sizes {
@@ -157,16 +176,15 @@ func (d *decision) doubt() int {
 	}
 	switch {
 	case candidate > d.Size:
-		d.ceiling = next(above(sizes, candidate, 0))
+		d.ceiling.size = first(above(sizes, candidate, 0))
 	case candidate > 0:
-		d.floor = next(below(sizes, candidate, 0))
+		d.floor.size = first(below(sizes, candidate, 0))
 	}
-	d.doubted = candidate > 0
 	return candidate
 }
 
-// next is the first of a list, 0 if it is empty.
-func next(list []int) int {
+// first of a list, 0 if it is empty.
+func first(list []int) int {
 	if len(list) == 0 {
 		return 0
 	}
