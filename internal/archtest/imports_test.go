@@ -77,7 +77,7 @@ var table = []row{
 
 	// One status, and its renderings, which see nothing else of usher.
 	{"internal/status", nothing, []string{
-		"pool", "internal/calendar", "internal/forecast", "internal/scaler", "internal/tuner",
+		"pool", "internal/calendar", "internal/forecast", "internal/forecast/report", "internal/scaler", "internal/tuner",
 	}, nil},
 	{"internal/emergency", nothing, []string{"pool", "internal/status"}, nil},
 	{"internal/console", world, []string{"internal/status", "internal/wire", "internal/pgerr"}, nil},
@@ -93,11 +93,8 @@ var table = []row{
 	{"internal/history/postgres", world, []string{"internal/history"}, []string{pgxModule}},
 	{"internal/history/keeper", world, []string{"internal/history"}, nil},
 	{"internal/history/imports", world, []string{"internal/history"}, []string{pgxModule}},
-	{"internal/forecast", nothing, []string{"internal/calendar", "internal/history", "internal/forecast/series"},
-		[]string{"gonum.org/v1/gonum"}},
+	{"internal/forecast", nothing, []string{"internal/calendar", "internal/history"}, nil},
 	{"internal/forecast/series", nothing, nil, nil},
-	{"internal/forecast/backtest", nothing, []string{"internal/calendar", "internal/history", "internal/forecast"}, nil},
-	{"internal/forecast/series", nothing, nil, []string{"gonum.org/v1/gonum"}},
 	{"internal/forecast/report", nothing, []string{"internal/calendar", "internal/history", "internal/forecast"}, nil},
 	{"internal/forecast/backtest", nothing, []string{
 		"internal/calendar", "internal/history", "internal/forecast", "internal/forecast/report",
@@ -111,8 +108,8 @@ var table = []row{
 	}, nil},
 	{"internal/brain", world, []string{
 		"pool", "internal/calendar", "internal/calendar/feed", "internal/history", "internal/history/keeper",
-		"internal/history/sqlite", "internal/history/postgres", "internal/forecast", "internal/staffing",
-		"internal/scaler", "internal/tuner", "internal/status", "internal/config", "internal/keda",
+		"internal/history/sqlite", "internal/history/postgres", "internal/forecast", "internal/forecast/report",
+		"internal/staffing", "internal/scaler", "internal/tuner", "internal/status", "internal/config", "internal/keda",
 	}, []string{"golang.org/x/sync"}},
 
 	// What others scale by: it asks for a number and sees nothing else of usher.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/forecast"
+	"github.com/usher-pg/usher/internal/forecast/report"
 	"github.com/usher-pg/usher/internal/history"
 	"github.com/usher-pg/usher/internal/scaler"
 )
@@ -36,7 +37,7 @@ type outlook struct {
 	forecast    forecast.Forecast
 	trouble     string // why the last forecast could not be made
 	day         string // the last one of which a forecast was kept
-	accuracy    forecast.Accuracy
+	accuracy    report.Accuracy
 	calibration forecast.Calibration
 	calibrated  string // the last day on which it was learned anew
 }
@@ -192,9 +193,10 @@ func (b *Brain) issued(ctx context.Context, pool string, zone *time.Location, no
 
 // lessons is what forecasts of the past teach: how sure one may be, and how right they were lately.
 func lessons(issued []forecast.Forecast, past []history.Bucket, zone *time.Location, now time.Time) (
-	forecast.Calibration, forecast.Accuracy,
+	forecast.Calibration, report.Accuracy,
 ) {
 	var c forecast.Calibration
+	came := report.NewKnown(past).Mean
 	midnight := func(t time.Time, days int) time.Time {
 		t = t.In(zone)
 		return time.Date(t.Year(), t.Month(), t.Day()+days, 0, 0, 0, 0, zone)
@@ -204,12 +206,12 @@ func lessons(issued []forecast.Forecast, past []history.Bucket, zone *time.Locat
 		for ahead := range 2 { // what it said of the rest of its day, and of the next
 			from, until := midnight(f.Issued, ahead), midnight(f.Issued, ahead+1)
 			if !until.After(now) {
-				c = c.Learn(f, past, from, until)
+				c = c.Learn(f, came, from, until)
 			}
 		}
 	}
 	lately := slices.DeleteFunc(issued, func(f forecast.Forecast) bool {
 		return f.Issued.Before(now.Add(-(judgedDays + 1) * day))
 	})
-	return c, forecast.Judge(lately, past, time.Hour, now)
+	return c, report.Judge(lately, past, time.Hour, now)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/usher-pg/usher/internal/calendar"
 	"github.com/usher-pg/usher/internal/forecast"
+	"github.com/usher-pg/usher/internal/forecast/report"
 	"github.com/usher-pg/usher/internal/keda"
 	"github.com/usher-pg/usher/internal/scaler"
 	"github.com/usher-pg/usher/internal/status"
@@ -98,7 +99,7 @@ func (b *Brain) pools() ([]seen, []status.Tuning) {
 }
 
 // accuracy is that of the last days, if there were any.
-func (o *outlook) shownAccuracy() *forecast.Accuracy {
+func (o *outlook) shownAccuracy() *report.Accuracy {
 	if o.accuracy.Points == 0 {
 		return nil
 	}

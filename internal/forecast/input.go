@@ -41,8 +41,8 @@ const (
 const (
 	// MostDemand is more server connections than PostgreSQL can have: max_connections ends at 262,143.
 	MostDemand = 1 << 18
-	// memory is how far back history is used: a year, and what is around the same day a year ago.
-	memory = 400 * 24 * time.Hour
+	// Memory is how far back history is used: a year, and what is around the same day a year ago.
+	Memory = 400 * 24 * time.Hour
 	// longestEvent bounds what one event can mask and multiply.
 	longestEvent = 7 * 24 * time.Hour
 	// mostGuests is how many times the usual guests count, in both directions.

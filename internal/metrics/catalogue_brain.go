@@ -12,8 +12,8 @@ var (
 	ofCalendar = []string{"calendar"}
 )
 
-// brainRows are about what is coming and what is done about it. Prometheus has no samples of the future, so a forecast is
-// a gauge for each look-ahead: the most that is expected until then.
+// brainRows are about what is coming and what is done about it. Prometheus has no samples of the future, so a forecast
+// is a gauge for each look-ahead: the most that is expected until then.
 var brainRows = []row{
 	{name: "usher_pool_demand_connections", kind: gauge, labels: ofPool,
 		help:    "Server connections in use plus requests that wait, on average between two decisions.",

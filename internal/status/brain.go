@@ -5,6 +5,7 @@ import (
 
 	"github.com/usher-pg/usher/internal/calendar"
 	"github.com/usher-pg/usher/internal/forecast"
+	"github.com/usher-pg/usher/internal/forecast/report"
 	"github.com/usher-pg/usher/internal/scaler"
 	"github.com/usher-pg/usher/internal/tuner"
 )
@@ -26,7 +27,7 @@ type Forecast struct {
 	scaler.Outlook
 	// Trouble is why the forecast is not renewed.
 	Trouble  string             `json:"trouble,omitempty"`
-	Accuracy *forecast.Accuracy `json:"accuracy,omitempty"` // of the last days; nil: not known
+	Accuracy *report.Accuracy `json:"accuracy,omitempty"` // of the last days; nil: not known
 }
 
 // Scaling is what was decided about a pool's size last, and why.
@@ -41,7 +42,7 @@ type Scaling struct {
 	Days     float64            `json:"history_days"`
 	Absent   string             `json:"forecast_absent,omitempty"`
 	Next     *forecast.Spike    `json:"next_spike,omitempty"`
-	Accuracy *forecast.Accuracy `json:"accuracy,omitempty"`
+	Accuracy *report.Accuracy `json:"accuracy,omitempty"`
 	Changes  []Count            `json:"changes"` // of the target, by cause
 }
 

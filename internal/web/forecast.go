@@ -14,8 +14,8 @@ const (
 	maxHorizon     = 14 * 24 * time.Hour
 )
 
-// forecast answers /api/v1/pools/{pool}/forecast: what is expected of the pool of a database, and what is planned. Where
-// each user has a pool, ?user= says whose; without it, it is the first one's.
+// forecast answers /api/v1/pools/{pool}/forecast: what is expected of the pool of a database, and what is planned.
+// Where each user has a pool, ?user= says whose; without it, it is the first one's.
 func (s *Server) forecast(w http.ResponseWriter, r *http.Request) {
 	horizon := defaultHorizon
 	if text := r.URL.Query().Get("horizon"); text != "" {
