@@ -14,7 +14,7 @@ import (
 )
 
 // gridRequests is how many requests of each queue are simulated.
-const gridRequests = 1_000_000
+const gridRequests = 400_000
 
 // Shares that matter: much less is fine, and much more is not, whatever the number.
 const leastMeant, mostMeant = 0.005, 0.5
@@ -92,7 +92,7 @@ func TestTheQueueNeedsNoMore(t *testing.T) {
 		loads[i].connections = Connections(loads[i].load(), DefaultGoal, MaxConnections)
 	}
 	needed := each(loads, random, func(q queue, r *rand.Rand) int {
-		n := gridRequests / 4
+		n := gridRequests / 2
 		meets := func(c int) bool {
 			q.connections = c
 			return q.offered/float64(c) <= DefaultGoal.Utilisation+1e-9 &&
@@ -102,7 +102,7 @@ func TestTheQueueNeedsNoMore(t *testing.T) {
 		for ; c > 1 && meets(c-1); c-- {
 		}
 		for ; !meets(c); c++ {
-			n = 4 * gridRequests // so many are short that it should not be by chance
+			n = 8 * gridRequests // so many are short that it should not be by chance
 		}
 		return c
 	})
