@@ -64,7 +64,7 @@ func TestForecastBacktest(t *testing.T) {
 		"no number": {
 			[]string{"--history", file("a.csv", "time,count\n2026-03-02T00:00:00,-1\n")}, exitFailed, "line 2",
 		},
-		"no time": {[]string{"--history", file("a.csv", "time,count\nnoon,1\n")}, exitFailed, "expected a time"},
+		"no time":    {[]string{"--history", file("a.csv", "time,count\nnoon,1\n")}, exitFailed, "expected a time"},
 		"too little": {[]string{"--history", past, "--warm-up", "90"}, exitFailed, "90 days of it are needed"},
 		"a bad event": {
 			[]string{"--history", past, "--calendar", file("a.yaml", "- {start: 2026-03-20 20:00}\n")}, 0, "a.yaml: line 1",
