@@ -48,9 +48,9 @@ func TestSampleSaysWhatStatSays(t *testing.T) {
 	s, st := p.Sample(now), p.Stat(now)
 	type view struct {
 		busy, waiting, open, opening, target, limit, reserve int
-		oldest                                                         time.Duration
-		arrived, refused, emergencies, served                          uint64
-		sum                                                            time.Duration
+		oldest                                               time.Duration
+		arrived, refused, emergencies, served                uint64
+		sum                                                  time.Duration
 	}
 	want := view{
 		st.Busy, st.TotalWaiting(), st.Open, st.Opening, st.Target, st.Limit, st.ReserveBusy,
