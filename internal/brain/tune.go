@@ -33,7 +33,8 @@ func (t *tuning) most(pools int) int {
 // tune lets the tuner learn from the last step, and limits the pools of the server.
 func (h *house) tune(charges []*charge) {
 	// In session mode a server connection is kept by who does nothing with it.
-	charges = slices.DeleteFunc(slices.Clone(charges), func(c *charge) bool { return c.Options.Mode == config.ModeSession })
+	inSessions := func(c *charge) bool { return c.Options.Mode == config.ModeSession }
+	charges = slices.DeleteFunc(slices.Clone(charges), inSessions)
 	t := &h.tuning
 	mode := h.brain.options.Config().Tuning
 	t.clock += h.brain.options.Clock.Step
