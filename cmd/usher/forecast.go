@@ -91,7 +91,7 @@ func runForecast(ctx context.Context, c *cobra.Command, f forecastFlags, args []
 	var reading *brain.Reading
 	var first *brain.Known
 	g, both := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { reading, err = brain.ReadCalendars(both, cfg, folder, now); return err })
+	g.Go(func() (err error) { reading, err = brain.ReadCalendars(both, cfg, folder, 0, now); return err })
 	g.Go(func() (err error) { first, err = offline.Look(both, pools[0], now); return err })
 	if err := g.Wait(); err != nil {
 		return err

@@ -117,6 +117,121 @@ func (f *foreseen) forecasts(t testing.TB, days int, events []calendar.Event) {
 	}
 }
 
+func TestForecastShowsWhatComes(t *testing.T) {
+	t.Parallel()
+	f := newForeseen(t, foreseenConfig)
+	f.remember(t, 21)
+	f.weddings(t, 8, f.now.AddDate(0, 0, -14), f.now.AddDate(0, 0, 14))
+	f.forecasts(t, 2, nil)
+	saturday := f.now.AddDate(0, 0, 7+int(time.Saturday-f.now.Weekday())).UTC().Format(time.DateOnly)
+	output, code := execute("forecast", "shop", "--config", f.config, "--what-if", "guests=900 at "+saturday+"T20:00Z")
+	for _, want := range []string{
+		"pool shop  tz Europe/Berlin  mode observe  issued 20", "\nstands on weeks", "server connections: min 0, max 40\n",
+		"\nTIME (local)  P50", "  xBASE  TARGET  ACTION", "\nwhat if guests=900 at ", " → ", "\naccuracy 7d: WAPE ",
+		"\nnext events:\n  Sat ", "(wedding, ", "\nhistory: 100.0% of 21 days known, ends ",
+		"\ncalendar weddings: ok, read 0s ago, 8 events\n",
+	} {
+		if !strings.Contains(output, want) || code != 0 {
+			t.Errorf("exit code %d, want %q in:\n%s", code, want, output)
+		}
+	}
+	output, code = execute("forecast", "--config", f.config, "--json", "--horizon", "1h")
+	var said struct {
+		Pools []struct {
+			Pool   string
+			Mode   string
+			Points []struct {
+				T      time.Time
+				P50    float64
+				Target int
+			}
+			Accuracy *struct{ WAPE float64 }
+			Events   []calendar.Event
+		}
+	}
+	if err := json.Unmarshal([]byte(output), &said); err != nil || code != 0 || len(said.Pools) != 1 {
+		t.Fatalf("exit code %d, %v:\n%.500s", code, err, output)
+	}
+	shop := said.Pools[0]
+	if n := len(shop.Points); shop.Pool != "shop" || n < 11 || n > 13 || shop.Points[0].P50 <= 0 ||
+		shop.Points[0].Target <= 0 || shop.Accuracy == nil || len(shop.Events) == 0 {
+		t.Errorf("%d points, %+v", n, shop)
+	}
+}
+
+func TestForecastIsCalledRightly(t *testing.T) {
+	t.Parallel()
+	f := newForeseen(t, foreseenConfig)
+	empty := []string{"forecast", "--config", f.config}
+	if output, code := execute(empty...); code != exitFailed || !strings.Contains(output, "no history yet of any pool") {
+		t.Errorf("exit code %d: %s", code, output)
+	}
+	f.remember(t, 1)
+	for name, store := range map[string]string{
+		"none.yaml": filepath.Join(f.folder, "none.db"), "off.yaml": "off", "text.yaml": f.config,
+	} {
+		f.write(t, name, "auth: {type: trust}\nhistory: {store: "+store+"}\n"+
+			"pools: {shop: {url: \"postgres://app@db/shop\"}}\n")
+	}
+	f.write(t, "bad.yaml", "calendars: 1\n")
+	with := func(name string) string { return filepath.Join(f.folder, name) }
+	for name, tt := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"help":                 {nil, 0, "backtest"},
+		"no configuration":     {[]string{"shop"}, exitMisused, "expected --config"},
+		"no such file":         {[]string{"-c", "/no/such"}, exitMisused, "/no/such"},
+		"a bad one":            {[]string{"-c", with("bad.yaml")}, exitMisused, "bad.yaml:1"},
+		"no history":           {[]string{"-c", with("none.yaml")}, exitFailed, "usher history import"},
+		"history is off":       {[]string{"-c", with("off.yaml")}, exitFailed, "history.store is off"},
+		"no such pool":         {[]string{"bar", "-c", f.config}, exitMisused, `pool "bar" is neither in the history`},
+		"which there are":      {[]string{"bar", "-c", f.config}, exitMisused, "there are: shop, new"},
+		"a pool without":       {[]string{"new", "-c", f.config}, 0, "history: none"},
+		"why there is none":    {[]string{"new", "-c", f.config}, 0, "no forecast: 0.0 days of history are known"},
+		"no calendar":          {[]string{"new", "-c", f.config}, 0, "calendar weddings: NOT READ: read file: no such"},
+		"what if it":           {[]string{"shop", "-c", f.config, "--what-if", "rain"}, exitMisused, "expected guests=300 at"},
+		"another horizon":      {[]string{"shop", "-c", f.config, "--horizon", "999h"}, exitMisused, "--horizon is 999h"},
+		"two pools":            {[]string{"a", "b", "-c", f.config}, exitMisused, "see usher forecast --help"},
+		"a file that is other": {[]string{"-c", with("text.yaml")}, exitFailed, "open history"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			output, code := execute(append([]string{"forecast"}, tt.args...)...)
+			if code != tt.code || !strings.Contains(output, tt.says) {
+				t.Errorf("exit code %d, want %d; output, want %q:\n%s", code, tt.code, tt.says, output)
+			}
+		})
+	}
+}
+
+func TestCalendarsOfAConfigurationAreListed(t *testing.T) {
+	t.Parallel()
+	f := newForeseen(t, foreseenConfig+"  - {name: lost, url: \"http://127.0.0.1:1/geheim.ics\"}\n")
+	f.weddings(t, 40, f.now.AddDate(0, 0, -7), f.now.AddDate(0, 0, 21))
+	output, code := execute("calendar", "--config", f.config)
+	for _, want := range []string{
+		"START ", "wedding  Wedding 1", "\ncalendar weddings: ok, read 0s ago", "\ncalendar lost: NOT READ: ",
+	} {
+		if !strings.Contains(output, want) || code != 0 || strings.Contains(output, "geheim") {
+			t.Errorf("exit code %d, want %q in:\n%s", code, want, output)
+		}
+	}
+	output, code = execute("calendar", "--config", f.config, "--json", "--days", "3")
+	var said struct {
+		Events    []calendar.Event
+		Calendars []struct{ Name, Alarm string }
+	}
+	if err := json.Unmarshal([]byte(output), &said); err != nil || code != 0 || len(said.Calendars) != 2 ||
+		said.Calendars[1].Alarm == "" {
+		t.Errorf("exit code %d, %v:\n%s", code, err, output)
+	}
+	if output, code := execute("calendar", "x.ics", "--config", f.config); code != exitMisused {
+		t.Errorf("exit code %d: %s", code, output)
+	}
+}
+
 // BenchmarkForecastYear is the whole command, with its start, for a pool with a year of history, 5,000 events and the
 // forecasts of 60 days. The bar is 200 ms.
 func BenchmarkForecastYear(b *testing.B) {

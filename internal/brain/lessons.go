@@ -28,6 +28,11 @@ func issued(ctx context.Context, store history.Store, pool string, zone *time.Lo
 	if err != nil {
 		return nil, fmt.Errorf("read past forecasts: %w", err)
 	}
+	return decode(records, zone), nil
+}
+
+// decode reads forecasts, the first of each day.
+func decode(records []history.Record, zone *time.Location) []forecast.Forecast {
 	var list []forecast.Forecast
 	last := ""
 	for _, r := range records {
@@ -38,7 +43,7 @@ func issued(ctx context.Context, store history.Store, pool string, zone *time.Lo
 		}
 		list, last = append(list, f), of
 	}
-	return list, nil
+	return list
 }
 
 // calibrate is what forecasts of the past teach about how sure one may be.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,14 +33,20 @@ type Reading struct {
 }
 
 // ReadCalendars reads all calendars of a configuration at once, each as a running usher would: one that cannot be read
-// is as the copy that usher keeps in the folder. Its error is the context's.
-func ReadCalendars(ctx context.Context, c *config.Config, folder string, now time.Time) (*Reading, error) {
+// is as the copy that usher keeps in the folder. ahead is how far ahead events are read; 0: as far as forecasts need.
+// Its error is the context's.
+func ReadCalendars(
+	ctx context.Context, c *config.Config, folder string, ahead time.Duration, now time.Time,
+) (*Reading, error) {
 	n := len(c.Calendars)
 	r := &Reading{c.Calendars, make([][]calendar.Event, n), make([]status.Calendar, n)}
 	g, ctx := errgroup.WithContext(ctx)
 	for i := range c.Calendars {
 		g.Go(func() error {
 			config := feedConfig(folder, c, &c.Calendars[i])
+			if ahead > 0 {
+				config.Ahead = ahead
+			}
 			reading, state, err := feed.Once(ctx, config, now)
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -118,8 +125,8 @@ type Question struct {
 
 // Known is what of the history a forecast stands on.
 type Known struct {
-	past   []history.Bucket
-	issued []forecast.Forecast
+	past    []history.Bucket
+	records []history.Record // forecasts of the days that are judged
 }
 
 // Look reads what the history knows of a pool.
@@ -129,12 +136,23 @@ func (o *Offline) Look(ctx context.Context, pool string, now time.Time) (*Known,
 	if k.past, err = o.store.Range(ctx, pool, now.Add(-forecast.Memory), now); err != nil {
 		return nil, err
 	}
-	// The newest has the calibration, so that those of the days that are judged are enough.
-	k.issued, err = issued(ctx, o.store, pool, zoneOf(o.config), judgedDays+1, now)
-	return &k, err
+	if k.records, err = o.store.Forecasts(ctx, pool, now.Add(-(judgedDays+1)*day), now); err != nil {
+		return nil, fmt.Errorf("read past forecasts: %w", err)
+	}
+	return &k, nil
 }
 
-// Answer is what is expected of a pool.
+// calibration is that of the newest forecast, so that nothing has to be learned from all of them anew.
+func (k *Known) calibration(zone *time.Location) forecast.Calibration {
+	for _, r := range slices.Backward(k.records) {
+		if newest := decode([]history.Record{r}, zone); len(newest) > 0 {
+			return newest[0].Calibration
+		}
+	}
+	return forecast.Calibration{}
+}
+
+// Answer is what is expected of a pool. Its error is of what is imagined.
 func (o *Offline) Answer(q Question, k *Known, r *Reading) (*foresight.Page, error) {
 	zone := zoneOf(o.config)
 	imagined := make([]calendar.Event, len(q.WhatIf))
@@ -148,32 +166,31 @@ func (o *Offline) Answer(q Question, k *Known, r *Reading) (*foresight.Page, err
 	states, events := r.Of(p.Database)
 	in := forecast.Input{
 		Pool: p.Name, Now: q.Now, Zone: zone, History: k.past, Events: events, Rules: forecastRules(o.config, &p),
+		Calibration: k.calibration(zone),
 	}
-	if n := len(k.issued); n > 0 {
-		in.Calibration = k.issued[n-1].Calibration
-	}
-	usual := in
-	in.Extra = imagined
-	f := make([]forecast.Forecast, 2)
-	var g errgroup.Group
-	g.Go(func() error { f[0] = forecast.Make(in); return nil })
+	var expected, usual forecast.Forecast
+	var accuracy report.Accuracy
+	var g sync.WaitGroup // a person waits, and there is more than one core
+	g.Go(func() { accuracy = judge(decode(k.records, zone), k.past, q.Now) })
 	if len(imagined) > 0 {
-		g.Go(func() error { f[1] = forecast.Make(usual); return nil })
+		usualIn := in
+		g.Go(func() { usual = forecast.Make(usualIn) })
+		in.Extra = imagined
 	}
-	accuracy := judge(k.issued, k.past, q.Now)
-	_ = g.Wait() // none of them fails
+	expected = forecast.Make(in)
+	g.Wait()
 	page := &foresight.Page{
-		Mode: string(p.Options.Scaling.Mode), Stands: f[0].Rung.String(), History: whole(k.past, q.Now),
+		Mode: string(p.Options.Scaling.Mode), Stands: expected.Rung.String(), History: whole(k.past, q.Now),
 		Calendars: states, WhatIf: q.WhatIf,
 		Next: slices.AppendSeq([]calendar.Event{}, calendar.NewSet(events).Overlapping(q.Now, q.Now.Add(eventsAhead))),
 	}
 	page.Database, page.User = p.Database, p.User
-	page.Outlook = plan(&p, &f[0], k.past, q)
+	page.Outlook = plan(&p, &expected, k.past, q)
 	if accuracy.Points > 0 {
 		page.Accuracy = &accuracy
 	}
 	if len(imagined) > 0 {
-		before := plan(&p, &f[1], k.past, q)
+		before := plan(&p, &usual, k.past, q)
 		page.Changes = foresight.Changes(&before, &page.Outlook)
 	}
 	return page, nil

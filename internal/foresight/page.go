@@ -1,5 +1,5 @@
-// Package foresight is what usher forecast shows of a pool: what comes, what is planned for it, why, and how much of that
-// is to be believed. Rows are those of scaler.Outlook, so that console, API and command line never differ.
+// Package foresight is what usher forecast shows of a pool: what comes, what is planned for it, why, and how much of
+// that is to be believed. Rows are those of scaler.Outlook, so that console, API and command line never differ.
 package foresight
 
 import (

@@ -197,7 +197,7 @@ func Health(c *status.Calendar, now time.Time) string {
 	}
 	text += fmt.Sprintf(", %d events", c.Events)
 	if n := len(c.Problems) + c.More; n > 0 {
-		text += fmt.Sprintf(", %d problems: see usher calendar", n)
+		text += fmt.Sprintf(", %d problems", n)
 	}
 	if c.Keeping != "" {
 		text += "; " + c.Keeping
