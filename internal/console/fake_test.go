@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"sync"
 	"testing"
@@ -14,9 +13,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/usher-pg/usher/internal/calendar"
-	"github.com/usher-pg/usher/internal/forecast"
-	"github.com/usher-pg/usher/internal/scaler"
 	"github.com/usher-pg/usher/internal/status"
 	"github.com/usher-pg/usher/internal/wire"
 )
@@ -212,8 +208,7 @@ func sampleStatements() status.Distribution {
 	}
 }
 
-func sampleSnapshot() status.Snapshot {
-	at := time.Date(2026, 11, 21, 18, 30, 5, 0, time.UTC)
+func sampleSockets(at time.Time) ([]status.Client, []status.Server) {
 	clients := []status.Client{
 		{
 			Connection: status.Connection{
@@ -239,11 +234,17 @@ func sampleSnapshot() status.Snapshot {
 		},
 		State: status.ServerActive, Reserve: true,
 	}}
+	return clients, servers
+}
+
+func sampleSnapshot() status.Snapshot {
+	at := time.Date(2026, 11, 21, 18, 30, 5, 0, time.UTC)
+	clients, servers := sampleSockets(at)
 	totals := status.Totals{
 		Assignments: 1, Transactions: 2, Queries: 3, Received: 4, Sent: 5, TransactionTime: 6, QueryTime: 7,
 		WaitTime: 8, ClientParses: 9, ServerParses: 10, Binds: 11, ClientLogins: 12,
 	}
-	return status.Snapshot{
+	s := status.Snapshot{
 		Version: "0.1.0", Now: at, StartedAt: at, State: status.Active,
 		Clients: clients, Servers: servers,
 		Pools: []status.Pool{{
@@ -279,73 +280,7 @@ func sampleSnapshot() status.Snapshot {
 		Config:    []status.ConfigRow{{Key: "listen", Value: "127.0.0.1:6432", Default: "", Changeable: false}},
 		Memory:    []status.Memory{{Name: "client", Size: 256, Used: 3, Free: 1, Total: 1024}},
 		Listeners: []status.Listener{{Address: "127.0.0.1", Port: 6432, Descriptor: 9}},
-		Forecasts: sampleForecasts(at), Scaling: sampleScaling(at),
-		Shortfalls: []status.Shortfall{
-			{Pool: "shop", Start: at, End: at.Add(time.Hour), Peak: at.Add(time.Minute), Needed: 40, Have: 30, Why: "a wedding"},
-			{Start: at, End: at.Add(time.Hour), Peak: at.Add(time.Minute), Needed: 80, Have: 60},
-		},
-		Events: []status.Event{
-			{
-				ID: "1", Source: "weddings", Name: "Anna & Ben", Kind: "wedding", Start: at, End: at.Add(time.Hour),
-				Guests: 120,
-			},
-			{ID: "2", Source: "weddings", Start: at, End: at},
-		},
-		Calendars: []status.Calendar{
-			{
-				Name: "weddings", Place: "https://calendar.example", Attempt: at.Add(time.Hour), Success: at, Copy: at,
-				Alarm: "it has shrunk", Error: "404", Events: 2, More: 3,
-				Problems: []calendar.Problem{{Line: 12, Where: "DTSTART", Message: "2026", Expected: "a date"}},
-			},
-			{Name: "holidays", Place: "holidays.csv"},
-		},
-		Tuning: []status.Tuning{
-			{
-				Server: "10.0.0.9:5432", Mode: "on", Limit: 24, Size: 22, Found: true, Why: "more is slower",
-				Curve: []status.CurvePoint{
-					{Busy: 20, Throughput: 1000.4, Service: 0.0201, Seconds: 30.2, Full: 0.75},
-					{Busy: 22, Throughput: math.NaN(), Service: math.Inf(1), Seconds: 10, Full: 1},
-				},
-			},
-			{Server: "10.0.0.10:5432", Mode: "observe"},
-		},
 	}
-}
-
-// sampleForecasts are one with a spike, and one that is absent.
-func sampleForecasts(at time.Time) []status.Forecast {
-	shop := status.Forecast{Database: "shop", User: "ann"}
-	shop.Timezone = "UTC"
-	point := func(begins time.Time, p50 float64, why string) status.PlanRow {
-		return status.PlanRow{
-			Point: forecast.Point{
-				Start: begins, Width: time.Hour, P50: p50, P90: p50 + 1.25, Base: 4, Multiplier: p50 / 4, Why: why,
-			},
-			Needed: int(p50) + 3, Target: int(p50) + 4, Reason: "it is planned",
-		}
-	}
-	shop.Points = []status.PlanRow{point(at, 4, ""), point(at.Add(time.Hour), 16, "a wedding")}
-	shop.Spikes = []scaler.Spike{{Start: at.Add(time.Hour), End: at.Add(2 * time.Hour), Prescale: at.Add(20 * time.Minute)}}
-	blog := status.Forecast{Database: "blog", User: "bob", Trouble: "the history is not open"}
-	blog.Absent = "there is no forecast"
-	return []status.Forecast{shop, blog}
-}
-
-// sampleScaling has a pool that is scaled with a spike ahead, and one that is only looked at.
-func sampleScaling(at time.Time) []status.Scaling {
-	return []status.Scaling{
-		{
-			Database: "shop", User: "ann", Server: "10.0.0.9:5432",
-			Decision: status.Decision{
-				At: at, Pool: "shop", Mode: scaler.Scale, Acts: true, From: 20, Target: 24, Changed: true,
-				Cause: scaler.Predicted, Reason: "a wedding", Notes: []string{"one", "two"},
-				Observed: scaler.Observed{Demand: 12.34, Open: 21},
-			},
-			Issued: at, Next: &forecast.Spike{Start: at.Add(time.Hour), End: at.Add(2 * time.Hour)},
-		},
-		{
-			Database: "blog", User: "bob", Absent: "none was made yet",
-			Decision: status.Decision{Mode: scaler.Observe, Reason: "the pool's minimum"},
-		},
-	}
+	addBrain(&s, at)
+	return s
 }

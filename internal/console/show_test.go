@@ -37,16 +37,8 @@ func show(t *testing.T, conn *pgconn.PgConn, query string) [][]string {
 }
 
 func TestShowRendersTheSnapshot(t *testing.T) {
-	at := func(s string) string {
-		when, err := time.Parse(time.DateTime, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return when.Local().Format("2006-01-02 15:04:05 MST")
-	}
-	connected, requested := at("2026-11-21 18:30:05"), at("2026-11-21 18:31:05")
-	inAnHour := at("2026-11-21 19:30:05")
-	tests := []struct{ query, want string }{
+	connected, requested := shownAt(t, "2026-11-21 18:30:05"), shownAt(t, "2026-11-21 18:31:05")
+	checkShown(t, []struct{ query, want string }{
 		{"SHOW POOLS", `shop,ann,3,7,5,6,7,8,9,10,11,12,13,1,500000,transaction,∅,` +
 			`1,4,1,20,30,4,1,60,100,2,42,1,3,∅`},
 		{"SELECT clients;", `C,ann,shop,none,active,10.0.0.7,5001,10.0.0.1,6432,` + connected + `,` + requested +
@@ -82,25 +74,24 @@ func TestShowRendersTheSnapshot(t *testing.T) {
 			0,client,bob,shop,unix,0,0,0,∅,∅,∅,∅,∅,∅,∅
 			0,client,∅,∅,,0,0,0,∅,∅,∅,∅,∅,∅,∅
 			12,server,ann,shop,10.0.0.9,5432,0,11,∅,∅,∅,∅,∅,∅,∅`},
-		{"show forecast", `shop,ann,` + connected + `,4.0,5.2,1.0,7,8,∅,it is planned
-			shop,ann,` + inAnHour + `,16.0,17.2,4.0,19,20,prescale 18:50,a wedding
-			blog,bob,∅,0.0,0.0,0.0,0,0,∅,there is no forecast: the history is not open`},
-		{"show scaling", `shop,ann,scale,12.3,21,24,predictive,a wedding,one; two,` + connected + `,` + connected +
-			`,∅,` + inAnHour + `
-			blog,bob,observe,0.0,0,0,minimum,the pool's minimum,∅,∅,∅,none was made yet,∅`},
-		{"show shortfalls", `shop,` + connected + `,` + inAnHour + `,` + requested + `,40,30,a wedding
-			∅,` + connected + `,` + inAnHour + `,` + requested + `,80,60,∅`},
-		{"show calendar", connected + `,` + inAnHour + `,Anna & Ben,wedding,120,weddings
-			` + connected + `,` + connected + `,∅,∅,0,weddings`},
-		{"show calendars", `weddings,https://calendar.example,2,` + inAnHour + `,` + connected + `,` + connected +
-			`,it has shrunk,404,4,line 12: DTSTART: 2026; expected a date
-			holidays,holidays.csv,0,∅,∅,∅,∅,∅,0,∅`},
-		{"show tuning", `10.0.0.9:5432,on,24,22,1,20.0,1000,20.100,30,0.75,more is slower
-			10.0.0.9:5432,on,24,22,1,22.0,∅,∅,10,1.00,more is slower
-			10.0.0.10:5432,observe,0,0,0,0.0,0,0.000,0,0.00,∅`},
 		{"show client_encoding", `UTF-8`},
 		{"show TimeZone", `GMT`},
+	})
+}
+
+// shownAt is a time of UTC as the console shows it.
+func shownAt(t *testing.T, text string) string {
+	t.Helper()
+	when, err := time.Parse(time.DateTime, text)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return when.Local().Format("2006-01-02 15:04:05 MST")
+}
+
+// checkShown compares what commands show of the sample.
+func checkShown(t *testing.T, tests []struct{ query, want string }) {
+	t.Helper()
 	conn := start(t, Admin).connect(t)
 	for _, test := range tests {
 		var got []string

@@ -11,7 +11,9 @@ import (
 )
 
 // outlookOf has a row each quarter of an hour for a day, then each hour; rows say what one demands and its target.
-func outlookOf(begins time.Time, zone string, days int, rows func(n int, at time.Time) (p50 float64, target int)) Outlook {
+func outlookOf(
+	begins time.Time, zone string, days int, rows func(n int, at time.Time) (p50 float64, target int),
+) Outlook {
 	o := Outlook{Timezone: zone}
 	for at := begins; at.Before(begins.AddDate(0, 0, days)); {
 		width := 15 * time.Minute
@@ -105,7 +107,7 @@ func TestAnActionIsThePrescalingOfTheSpikeARowIsPartOf(t *testing.T) {
 func TestLimitLeavesOutWhatBeginsLater(t *testing.T) {
 	t.Parallel()
 	for after, want := range map[time.Duration][2]int{
-		-time.Hour: {0, 0}, 0: {0, 0}, time.Nanosecond: {1, 1}, time.Hour: {4, 1}, time.Hour + 1: {5, 2}, 99 * time.Hour: {96, 2},
+		-time.Hour: {0, 0}, 0: {0, 0}, 1: {1, 1}, time.Hour: {4, 1}, time.Hour + 1: {5, 2}, 99 * time.Hour: {96, 2},
 	} {
 		o := outlookOf(noon, "UTC", 1, flat)
 		o.Spikes = []Spike{{Start: noon, End: noon.Add(9 * time.Hour)}, {Start: noon.Add(time.Hour)}}

@@ -159,7 +159,7 @@ func TestForecastsAreToldAsFarAsIsAsked(t *testing.T) {
 		if source.asked != status.SectionForecasts {
 			t.Errorf("%s: asked for %b", test.path, source.asked)
 		}
-		if strings.Contains(answer.Body.String(), `"points":null`) || strings.Contains(answer.Body.String(), `"spikes":null`) {
+		if body := answer.Body.String(); strings.Contains(body, `"points":null`) || strings.Contains(body, `"spikes":null`) {
 			t.Errorf("%s: null for an empty list", test.path)
 		}
 	}
