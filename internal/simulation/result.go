@@ -187,8 +187,8 @@ func (s Summary) String() string {
 			100*float64(p.PreparedGoal)/float64(max(spikes, 1)), p.Hours/float64(len(s.Years)),
 			100*p.Hours/s.Total[Static].Hours)
 	}
-	fmt.Fprintf(&b, "\nours: %.1f%% of predictable spikes are prepared for; %.1f%% of the connection-hours of static peak\n",
-		100*s.Prepared, 100*s.Hours)
+	fmt.Fprintf(&b, "\nours: %.1f%% of predictable spikes are prepared for; "+
+		"%.1f%% of the connection-hours of static peak\n", 100*s.Prepared, 100*s.Hours)
 	fmt.Fprintf(&b, "requests that wait are down by %.1f%% against reactive only; %.1f%% without surprises, "+
 		"%.1f%% with saturation\n", 100*s.Saved, 100*s.SavedKnown, 100*s.SavedAll)
 	fmt.Fprintf(&b, "rules of thumb wrong by %.1f: Saturday evenings are misjudged by a factor of", wrongBy)
