@@ -208,8 +208,7 @@ func sampleStatements() status.Distribution {
 	}
 }
 
-func sampleSnapshot() status.Snapshot {
-	at := time.Date(2026, 11, 21, 18, 30, 5, 0, time.UTC)
+func sampleSockets(at time.Time) ([]status.Client, []status.Server) {
 	clients := []status.Client{
 		{
 			Connection: status.Connection{
@@ -235,11 +234,17 @@ func sampleSnapshot() status.Snapshot {
 		},
 		State: status.ServerActive, Reserve: true,
 	}}
+	return clients, servers
+}
+
+func sampleSnapshot() status.Snapshot {
+	at := time.Date(2026, 11, 21, 18, 30, 5, 0, time.UTC)
+	clients, servers := sampleSockets(at)
 	totals := status.Totals{
 		Assignments: 1, Transactions: 2, Queries: 3, Received: 4, Sent: 5, TransactionTime: 6, QueryTime: 7,
 		WaitTime: 8, ClientParses: 9, ServerParses: 10, Binds: 11, ClientLogins: 12,
 	}
-	return status.Snapshot{
+	s := status.Snapshot{
 		Version: "0.1.0", Now: at, StartedAt: at, State: status.Active,
 		Clients: clients, Servers: servers,
 		Pools: []status.Pool{{
@@ -276,4 +281,6 @@ func sampleSnapshot() status.Snapshot {
 		Memory:    []status.Memory{{Name: "client", Size: 256, Used: 3, Free: 1, Total: 1024}},
 		Listeners: []status.Listener{{Address: "127.0.0.1", Port: 6432, Descriptor: 9}},
 	}
+	addBrain(&s, at)
+	return s
 }

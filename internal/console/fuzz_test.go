@@ -32,6 +32,7 @@ func FuzzServe(f *testing.F) {
 	query := func(text string) []byte { return wire.AppendQuery(nil, text) }
 	f.Add(query("show pools"))
 	f.Add(append(query("pause shop; show fds; shutdown"), wire.AppendEmpty(nil, wire.Terminate)...))
+	f.Add(query("scale shop to 60 for 2h reason 'x'; scale \"shop\" auto; scale shop to -1 for 99h; show forecast"))
 	f.Add(append(wire.AppendParse(nil, "s", []byte("show pools"), []byte{0, 0}), wire.AppendEmpty(nil, wire.Sync)...))
 	f.Add([]byte{'Q', 0xff, 0xff, 0xff, 0xff})
 	f.Add([]byte{'F', 0, 0, 0, 4, 'S', 0, 0, 0, 4, 'd', 0, 0, 0, 5, 1})

@@ -37,15 +37,8 @@ func show(t *testing.T, conn *pgconn.PgConn, query string) [][]string {
 }
 
 func TestShowRendersTheSnapshot(t *testing.T) {
-	at := func(s string) string {
-		when, err := time.Parse(time.DateTime, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return when.Local().Format("2006-01-02 15:04:05 MST")
-	}
-	connected, requested := at("2026-11-21 18:30:05"), at("2026-11-21 18:31:05")
-	tests := []struct{ query, want string }{
+	connected, requested := shownAt(t, "2026-11-21 18:30:05"), shownAt(t, "2026-11-21 18:31:05")
+	checkShown(t, []struct{ query, want string }{
 		{"SHOW POOLS", `shop,ann,3,7,5,6,7,8,9,10,11,12,13,1,500000,transaction,∅,` +
 			`1,4,1,20,30,4,1,60,100,2,42,1,3,∅`},
 		{"SELECT clients;", `C,ann,shop,none,active,10.0.0.7,5001,10.0.0.1,6432,` + connected + `,` + requested +
@@ -83,7 +76,22 @@ func TestShowRendersTheSnapshot(t *testing.T) {
 			12,server,ann,shop,10.0.0.9,5432,0,11,∅,∅,∅,∅,∅,∅,∅`},
 		{"show client_encoding", `UTF-8`},
 		{"show TimeZone", `GMT`},
+	})
+}
+
+// shownAt is a time of UTC as the console shows it.
+func shownAt(t *testing.T, text string) string {
+	t.Helper()
+	when, err := time.Parse(time.DateTime, text)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return when.Local().Format("2006-01-02 15:04:05 MST")
+}
+
+// checkShown compares what commands show of the sample.
+func checkShown(t *testing.T, tests []struct{ query, want string }) {
+	t.Helper()
 	conn := start(t, Admin).connect(t)
 	for _, test := range tests {
 		var got []string

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	ofHorizon  = []string{"database", "user", "quantile", "horizon"}
+	ofHorizon  = []string{"database", "user", "percentile", "horizon"}
 	ofCalendar = []string{"calendar"}
 )
 
@@ -113,10 +113,13 @@ func perHorizon(value func(*status.Horizon) float64) func(*view, emitter) {
 	return perScaling(func(s *status.Scaling, e emitter, l ...string) {
 		for i := range s.Horizons {
 			h := &s.Horizons[i]
-			e.value(value(h), l[0], l[1], strconv.FormatFloat(h.Quantile, 'g', -1, 64), horizonLabel(h.Within))
+			e.value(value(h), l[0], l[1], percentileLabel(h.Quantile), horizonLabel(h.Within))
 		}
 	})
 }
+
+// percentileLabel is 90 for the quantile 0.9. Prometheus keeps a label "quantile" for summaries.
+func percentileLabel(quantile float64) string { return strconv.FormatFloat(100*quantile, 'f', 0, 64) }
 
 // horizonLabel is as people write it: 5m, 24h.
 func horizonLabel(d time.Duration) string {

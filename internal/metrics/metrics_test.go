@@ -20,6 +20,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
+	"github.com/usher-pg/usher/internal/calendar"
+	"github.com/usher-pg/usher/internal/forecast"
+	"github.com/usher-pg/usher/internal/forecast/report"
+	"github.com/usher-pg/usher/internal/scaler"
 	"github.com/usher-pg/usher/internal/status"
 	"github.com/usher-pg/usher/pool"
 )
@@ -233,6 +237,46 @@ func sampleSnapshot() *status.Snapshot {
 		Logins: &status.Logins{
 			InProgress: 91, Accepted: 92, Succeeded: 93, Cancels: 94,
 			Refused: []status.Count{{Reason: "wrong password", Count: 95}},
+		},
+		Scaling: sampleScaling(at),
+		Shortfalls: []status.Shortfall{
+			{Pool: "shop", Start: at, End: at.Add(time.Hour), Peak: at, Needed: 130, Have: 21},
+			{Start: at.Add(day), End: at.Add(day + time.Hour), Peak: at.Add(day), Needed: 140, Have: 21},
+		},
+		Calendars: []status.Calendar{
+			{
+				Name: "weddings", Success: at.Add(1500 * time.Millisecond), Copy: at, Alarm: "it has shrunk", Events: 131,
+				Problems: []calendar.Problem{{Line: 1, Message: "no start"}}, More: 132,
+			},
+			{Name: "never read", Alarm: "it was never read"},
+		},
+		History: &status.History{Open: true, Waiting: 133, Written: 134, Dropped: 135, Trouble: "disk full", Since: at},
+		Tuning:  []status.Tuning{{Server: "10.0.0.9:5432", Mode: "on", Limit: 136, Size: 137, Found: true}},
+	}
+}
+
+const day = 24 * time.Hour
+
+// sampleScaling has a pool with a forecast and one without.
+func sampleScaling(at time.Time) []status.Scaling {
+	return []status.Scaling{
+		{
+			Database: "shop", User: "ann", Server: "10.0.0.9:5432",
+			Decision: status.Decision{
+				At: at, Pool: "shop", Mode: scaler.Scale, Acts: true, From: 8, Target: 101, Changed: true,
+				Cause: scaler.Predicted, Reason: "a wedding", Observed: scaler.Observed{Demand: 102.5, Open: 103},
+			},
+			Horizons: []status.Horizon{
+				{Within: 5 * time.Minute, Quantile: 0.5, Demand: 104.5, Connections: 105},
+				{Within: 24 * time.Hour, Quantile: 0.95, Demand: 106.5, Connections: 107},
+			},
+			Issued: at.Add(2500 * time.Millisecond), Days: 108, Next: &forecast.Spike{Start: at.Add(day), End: at.Add(2 * day)},
+			Accuracy: &report.Accuracy{Points: 109, WAPE: 0.11, BelowP90: 0.92, Interval: 0.88},
+			Changes:  []status.Count{{Reason: "predictive", Count: 110}, {Reason: "manual", Count: 111}},
+		},
+		{
+			Database: "blog", User: "bob", Server: "10.0.0.9:5432", Absent: "none was made yet",
+			Decision: status.Decision{Pool: "blog", Mode: scaler.Observe, Target: 112},
 		},
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/usher-pg/usher/internal/forecast"
 )
 
-// Digest is an outlook in few rows: the greatest of each hour of the first day, then of each day.
+// Digest is an outlook in few rows: the greatest of each hour of the first day, then of each day. Their targets are the
+// greatest too, which may be planned for another time of the hour or day.
 func (o *Outlook) Digest() []Row {
 	zone, err := time.LoadLocation(o.Timezone)
 	if err != nil {
@@ -25,11 +26,14 @@ func (o *Outlook) Digest() []Row {
 		if group != last {
 			last = group
 			rows = append(rows, *row)
-		} else if best := &rows[len(rows)-1]; row.P50 > best.P50 {
-			row := *row
-			row.Target = max(row.Target, best.Target)
-			*best = row
+			continue
 		}
+		best := &rows[len(rows)-1]
+		target := max(row.Target, best.Target)
+		if row.P50 > best.P50 {
+			*best = *row
+		}
+		best.Target = target
 	}
 	return rows
 }

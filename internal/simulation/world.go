@@ -129,8 +129,8 @@ func plateau(x, a, b, c, d float64) float64 {
 }
 
 // surprise is the viral day: a weekday in spring, summer or autumn on which the number of people doubles every four
-// minutes until there are many times as many as ever, some years more than the pool can serve; they lose interest within
-// hours.
+// minutes until there are many times as many as ever, some years more than the pool can serve; they lose interest
+// within hours.
 func (w *World) surprise(r *rand.Rand) {
 	w.size()
 	day := 100 + r.IntN(200)

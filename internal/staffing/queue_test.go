@@ -28,20 +28,6 @@ func poisson() arrivals {
 	return arrivals{"poisson", 1, func(r *rand.Rand) (float64, int) { return r.ExpFloat64(), 1 }}
 }
 
-// erlangArrivals come more evenly than by chance.
-func erlangArrivals(stages int) arrivals {
-	return arrivals{fmt.Sprintf("erlang/%d", stages), 1 / float64(stages), func(r *rand.Rand) (float64, int) {
-		return erlang(r, stages), 1
-	}}
-}
-
-// bursts come one by one, with gaps that are hyperexponential.
-func bursts(spread float64) arrivals {
-	return arrivals{fmt.Sprintf("bursts/%v", spread), spread, func(r *rand.Rand) (float64, int) {
-		return hyper(r, spread), 1
-	}}
-}
-
 // geometric batches come all at once.
 func geometricBatches(spread float64) arrivals {
 	mean := (spread + 1) / 2
@@ -54,50 +40,16 @@ func geometricBatches(spread float64) arrivals {
 	}}
 }
 
-// fixedBatches are all of one size.
-func fixedBatches(size int) arrivals {
-	return arrivals{fmt.Sprintf("by %d", size), float64(size), func(r *rand.Rand) (float64, int) {
-		return r.ExpFloat64() * float64(size), size
-	}}
-}
-
 // constant has a spread of next to nothing, because nothing would be: not known.
 func constant() services { return services{"constant", 1e-4, func(*rand.Rand) float64 { return 1 }} }
 
 func exponential() services { return services{"exponential", 1, (*rand.Rand).ExpFloat64} }
-
-func erlangService(stages int) services {
-	return services{fmt.Sprintf("erlang/%d", stages), 1 / float64(stages), func(r *rand.Rand) float64 {
-		return erlang(r, stages)
-	}}
-}
-
-func hyperexponential(spread float64) services {
-	return services{fmt.Sprintf("hyper/%v", spread), spread, func(r *rand.Rand) float64 { return hyper(r, spread) }}
-}
 
 func lognormal(spread float64) services {
 	sigma := math.Sqrt(math.Log(1 + spread))
 	return services{fmt.Sprintf("lognormal/%v", spread), spread, func(r *rand.Rand) float64 {
 		return math.Exp(sigma*r.NormFloat64() - sigma*sigma/2)
 	}}
-}
-
-func erlang(r *rand.Rand, stages int) float64 {
-	sum := 0.0
-	for range stages {
-		sum += r.ExpFloat64()
-	}
-	return sum / float64(stages)
-}
-
-// hyper has mean 1 and the two halves of its mean come from few long ones and many short ones.
-func hyper(r *rand.Rand, spread float64) float64 {
-	p := (1 + math.Sqrt((spread-1)/(spread+1))) / 2
-	if r.Float64() < p {
-		return r.ExpFloat64() / (2 * p)
-	}
-	return r.ExpFloat64() / (2 * (1 - p))
 }
 
 // queue is what is simulated.

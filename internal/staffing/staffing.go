@@ -22,8 +22,8 @@ const (
 // DefaultGoal is what usher promises.
 var DefaultGoal = Goal{Utilisation: 0.8, Wait: 10 * time.Millisecond, Share: 0.01}
 
-// Connections is the smallest number of server connections with which the goal is met beyond doubt, at most limit, which
-// it is also when even that many do not meet it. No load needs none.
+// Connections is the smallest number of server connections with which the goal is met beyond doubt, at most limit,
+// which it is also when even that many do not meet it. No load needs none.
 func Connections(load Load, goal Goal, limit int) int {
 	load = load.sane()
 	limit = min(limit, MaxConnections)

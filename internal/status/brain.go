@@ -26,7 +26,7 @@ type Forecast struct {
 	User     string `json:"user"`
 	scaler.Outlook
 	// Trouble is why the forecast is not renewed.
-	Trouble  string             `json:"trouble,omitempty"`
+	Trouble  string           `json:"trouble,omitempty"`
 	Accuracy *report.Accuracy `json:"accuracy,omitempty"` // of the last days; nil: not known
 }
 
@@ -38,12 +38,12 @@ type Scaling struct {
 	Decision Decision  `json:"decision"`
 	Horizons []Horizon `json:"horizons,omitempty"` // for autoscalers
 	// Issued is when the forecast was made, Days how long the history is that it stands on, and Absent why there is none.
-	Issued   time.Time          `json:"forecast_issued_at,omitzero"`
-	Days     float64            `json:"history_days"`
-	Absent   string             `json:"forecast_absent,omitempty"`
-	Next     *forecast.Spike    `json:"next_spike,omitempty"`
+	Issued   time.Time        `json:"forecast_issued_at,omitzero"`
+	Days     float64          `json:"history_days"`
+	Absent   string           `json:"forecast_absent,omitempty"`
+	Next     *forecast.Spike  `json:"next_spike,omitempty"`
 	Accuracy *report.Accuracy `json:"accuracy,omitempty"`
-	Changes  []Count            `json:"changes"` // of the target, by cause
+	Changes  []Count          `json:"changes"` // of the target, by cause
 }
 
 // Calendar is a source of events and how it is.

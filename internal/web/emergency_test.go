@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -46,18 +45,7 @@ func (f *fakeOperator) EndScale(_ context.Context, pool, by string) error {
 // order posts a body; headers come as name, value, ….
 func (f *fakeOperator) order(t *testing.T, token, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	s := New(Config{
-		Source: &fakeSource{}, Metrics: http.NotFoundHandler(), Log: slog.New(slog.DiscardHandler), Operator: f,
-		Token: func() string { return token },
-	})
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, emergencyPath, strings.NewReader(body))
-	request.RemoteAddr = "10.0.0.7:5001"
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
-	}
-	answer := httptest.NewRecorder()
-	s.Handler().ServeHTTP(answer, request)
-	return answer
+	return f.post(t, emergencyPath, token, body, headers...)
 }
 
 // allowed are the headers of somebody who may order.

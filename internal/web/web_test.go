@@ -73,6 +73,8 @@ func TestPathsAnswer(t *testing.T) {
 		{"PUT", "/readyz", 405, ""},
 		{"GET", "/api/v1/emergency", 405, ""},
 		{"PUT", "/api/v1/emergency", 405, ""},
+		{"GET", "/api/v1/scale", 405, ""},
+		{"DELETE", "/api/v1/scale", 405, ""},
 	}
 	for _, test := range tests {
 		answer := ask(t, &fakeSource{snapshot: healthy()}, test.method, test.target, nil)

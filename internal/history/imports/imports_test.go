@@ -234,7 +234,7 @@ func TestSamplesOfPgBouncer(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string][]string{"app": {
-		"2026-06-20T18:00 5m0s 2: 5 6 6, 600 arrivals of 20ms", // 5 in use and 1 waits, then 4
+		"2026-06-20T18:00 5m0s 2: 5 6 6, 600 arrivals of 20ms",  // 5 in use and 1 waits, then 4
 		"2026-06-20T18:05 5m0s 3: 2 4 4, 200 arrivals of 7.5ms", // restarted in between; waits are no service
 	}}
 	shown := map[string][]string{}
