@@ -79,7 +79,18 @@ func TestOfflineAnswersWithoutARunningUsher(t *testing.T) {
 		store.SaveForecast(t.Context(), "shop", noon.Add(-time.Hour), []byte("of another version"))); err != nil {
 		t.Fatal(err)
 	}
-	offline, err := OpenOffline(t.Context(), c, folder, nil) // while the other has it open
+	checkOffline(t, c, folder, calibration) // while the other has it open
+	o := &Offline{config: c}
+	page, err := o.Answer(Question{Pool: "each/anna", Now: noon}, &Known{past: past[:2]}, &Reading{})
+	if err != nil || page.Database != "each" || page.User != "anna" || page.Limits.Max != 7 ||
+		!strings.Contains(page.Absent, "1 is needed") {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
+func checkOffline(t *testing.T, c *config.Config, folder string, calibration forecast.Calibration) {
+	t.Helper()
+	offline, err := OpenOffline(t.Context(), c, folder, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,10 +123,8 @@ func TestOfflineAnswersWithoutARunningUsher(t *testing.T) {
 	if len(page.Calendars) != 2 || len(page.Calendars[0].Problems) != 1 || page.Calendars[1].Error == "" {
 		t.Errorf("calendars %+v", page.Calendars)
 	}
-	if page, err = offline.Answer(Question{Pool: "each/anna", Now: noon}, &Known{past: past[:2]}, reading); err != nil ||
-		page.Database != "each" || page.User != "anna" || page.Limits.Max != 7 || len(page.Calendars) != 1 ||
-		!strings.Contains(page.Absent, "1 is needed") {
-		t.Errorf("%+v, %v", page, err)
+	if states, _ := reading.Of("each"); len(states) != 1 || states[0].Name != "lost" {
+		t.Errorf("calendars of another pool %+v", states)
 	}
 }
 
