@@ -106,6 +106,7 @@ func (c *calendars) adopt(ctx context.Context, inForce *config.Config) {
 	for name, config := range wanted {
 		c.start(ctx, of[name], config)
 	}
+	c.changed() // also by other guests or pools of a feed that goes on
 }
 
 func (c *calendars) start(ctx context.Context, wanted config.Calendar, config feed.Config) {
@@ -198,14 +199,14 @@ func dsn(p *config.Pool) string {
 	return u.String()
 }
 
-// events are those that bring load to a database's pools, or all of them.
-func (c *calendars) events(database string) []calendar.Event {
+// events are those that bring load to a pool of the configuration; "": all.
+func (c *calendars) events(pool string) []calendar.Event {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	var all []calendar.Event
 	for _, name := range slices.Sorted(maps.Keys(c.running)) {
 		r := c.running[name]
-		if database != "" && len(r.wanted.Pools) > 0 && !slices.Contains(r.wanted.Pools, database) {
+		if pool != "" && len(r.wanted.Pools) > 0 && !slices.Contains(r.wanted.Pools, pool) {
 			continue
 		}
 		for e := range r.feed.Events().All() {

@@ -107,9 +107,12 @@ func (h *house) limit(charges []*charge) {
 		least += max(1, c.Options.Size.Min)
 		wanted += 1 + float64(c.sample.Demand())
 	}
+	rest, given, sum := float64(max(0, total-least)), 0, 0.0
 	for _, c := range charges {
-		share := float64(total-least) * (1 + float64(c.sample.Demand())) / wanted
-		c.limitTo(max(1, c.Options.Size.Min) + int(max(0, share+0.5)))
+		sum += rest * (1 + float64(c.sample.Demand())) / wanted
+		share := int(sum+0.5) - given // so that they are the rest together
+		given += share
+		c.limitTo(max(1, c.Options.Size.Min) + share)
 	}
 }
 
