@@ -107,6 +107,7 @@ func (c *calendars) adopt(ctx context.Context, inForce *config.Config) {
 	for name, config := range wanted {
 		c.start(ctx, of[name], config)
 	}
+	c.changed() // also by other guests or pools of a feed that goes on
 }
 
 func (c *calendars) start(ctx context.Context, wanted config.Calendar, config feed.Config) {
@@ -199,23 +200,23 @@ func dsn(p *config.Pool) string {
 	return u.String()
 }
 
-// events are those that bring load to a database's pools, or all of them.
-func (c *calendars) events(database string) []calendar.Event {
+// events are those that bring load to a pool of the configuration; "": all.
+func (c *calendars) events(pool string) []calendar.Event {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	var all []calendar.Event
 	for _, name := range slices.Sorted(maps.Keys(c.running)) {
 		r := c.running[name]
-		if concerns(&r.wanted, database) {
+		if concerns(&r.wanted, pool) {
 			all = appendEvents(all, r.feed.Events().All(), &r.wanted)
 		}
 	}
 	return all
 }
 
-// concerns reports whether a calendar brings load to a database's pools; "" is any.
-func concerns(c *config.Calendar, database string) bool {
-	return database == "" || len(c.Pools) == 0 || slices.Contains(c.Pools, database)
+// concerns reports whether a calendar brings load to a pool of the configuration; "" is any.
+func concerns(c *config.Calendar, pool string) bool {
+	return pool == "" || len(c.Pools) == 0 || slices.Contains(c.Pools, pool)
 }
 
 // appendEvents adds a calendar's events, with its guests where nobody has said how many.

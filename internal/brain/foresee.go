@@ -19,8 +19,9 @@ const (
 	// restPart is how many times as long as it took to forecast the brain rests before it does so again as a matter of
 	// routine, so that it takes half a percent of a core at most.
 	restPart = 200
-	// leastRest bounds how often forecasts follow news.
+	// leastRest bounds how often forecasts follow news, and newsPart does where they take long: a tenth of a core at most.
 	leastRest = 2 * time.Second
+	newsPart  = 10
 	// storePatience is how long the history may take to answer.
 	storePatience = 10 * time.Second
 )
@@ -52,12 +53,10 @@ func (b *Brain) foresee(ctx context.Context) error {
 			}
 		}
 		begun := time.Now()
-		for _, p := range b.options.Pools() {
-			b.foreseePool(ctx, &p)
-		}
-		b.foreseeShortfalls(b.options.Clock.Now())
-		rested = time.Now().Add(restPart * time.Since(begun))
-		rest := time.NewTimer(leastRest)
+		b.foreseePools(ctx)
+		took := time.Since(begun)
+		rested = time.Now().Add(restPart * took)
+		rest := time.NewTimer(max(leastRest, newsPart*took))
 		select {
 		case <-ctx.Done():
 			rest.Stop()
@@ -67,11 +66,23 @@ func (b *Brain) foresee(ctx context.Context) error {
 	}
 }
 
+// foreseePools makes the forecasts of all pools, and forgets those of pools that are gone or need none.
+func (b *Brain) foreseePools(ctx context.Context) {
+	needed := map[string]bool{}
+	for _, p := range b.options.Pools() {
+		if p.Options.Scaling.Mode != config.ScalingOff {
+			needed[p.Name] = true
+			b.foreseePool(ctx, &p)
+		}
+	}
+	b.mutex.Lock()
+	maps.DeleteFunc(b.outlooks, func(pool string, _ *outlook) bool { return !needed[pool] })
+	b.mutex.Unlock()
+	b.foreseeShortfalls(b.options.Clock.Now())
+}
+
 // foreseePool makes the forecast of a pool. If the history does not answer, the one before stays.
 func (b *Brain) foreseePool(ctx context.Context, p *Pool) {
-	if p.Options.Scaling.Mode == config.ScalingOff {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, storePatience)
 	defer cancel()
 	c, now := b.options.Config(), b.options.Clock.Now()
@@ -150,7 +161,7 @@ func (b *Brain) reckon(
 		}
 	}
 	o.forecast = forecast.Make(forecast.Input{
-		Pool: p.Name, Now: now, Zone: zone, History: past, Events: b.calendars.events(p.Database),
+		Pool: p.Name, Now: now, Zone: zone, History: past, Events: b.calendars.events(poolOf(c, p.Database)),
 		Rules: forecastRules(c, p), Calibration: o.calibration,
 	})
 	if o.day != today && o.forecast.Absent == "" {

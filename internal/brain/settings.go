@@ -51,6 +51,14 @@ func scalingRules(p *Pool, most int) scaler.Rules {
 	return r
 }
 
+// poolOf is the pool of the configuration that serves a database.
+func poolOf(c *config.Config, database string) string {
+	if _, ok := c.Pools[database]; ok {
+		return database
+	}
+	return config.Fallback
+}
+
 // forecastRules are what an operator knows about a pool's demand.
 func forecastRules(c *config.Config, p *Pool) forecast.Rules {
 	return forecast.Rules{Priors: priors(c), Normal: float64(p.Options.Scaling.Normal)}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/usher-pg/usher/internal/config"
@@ -35,7 +36,7 @@ func (b *Brain) openStore(ctx context.Context) (history.Store, error) {
 		Path: HistoryPath(where, b.options.Folder), MoveAside: true,
 		Tell: func(message string) { b.log.Warn("history", "message", message) },
 	})
-	if where.Path == config.HistoryAuto && errors.Is(err, fs.ErrPermission) {
+	if where.Path == config.HistoryAuto && unwritable(err) {
 		b.log.Warn("the history ends with usher: its file cannot be written; set history.store", "error", err)
 		return openPassing(ctx)
 	}
@@ -43,6 +44,12 @@ func (b *Brain) openStore(ctx context.Context) (history.Store, error) {
 		return nil, err
 	}
 	return store, nil
+}
+
+// unwritable reports whether nothing can be written where a file should be, as in a container whose files cannot be
+// changed.
+func unwritable(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 // HistoryPath is where the history is when it is a file.

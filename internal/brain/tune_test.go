@@ -1,0 +1,102 @@
+package brain
+
+import (
+	"testing"
+
+	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/tuner"
+	"github.com/usher-pg/usher/pool"
+)
+
+// TestTheTunersLimitIsDivided among the pools of a server: each has its min, and all together have the limit.
+func TestTheTunersLimitIsDivided(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		total int
+		mins  []int
+		busy  []int
+		want  []int
+	}{
+		"one pool":                   {10, []int{2}, []int{5}, []int{10}},
+		"equals":                     {10, []int{1, 1}, []int{4, 4}, []int{5, 5}},
+		"by what they ask for":       {22, []int{1, 1}, []int{14, 4}, []int{16, 6}},
+		"one rests":                  {12, []int{1, 1}, []int{0, 9}, []int{2, 10}},
+		"what does not divide":       {11, []int{1, 1, 1}, []int{3, 3, 3}, []int{4, 3, 4}},
+		"less than the mins":         {3, []int{4, 2}, []int{9, 9}, []int{4, 2}},
+		"a min of 0 is 1":            {1, []int{0}, []int{9}, []int{1}},
+		"the mins and nothing above": {6, []int{4, 2}, []int{9, 0}, []int{4, 2}},
+	} {
+		h := &house{tuning: tuning{mode: config.TuningOn, state: tuner.State{Limit: test.total}}}
+		var charges []*charge
+		sum, least := 0, 0
+		for i, least1 := range test.mins {
+			c := &charge{Pool: Pool{Engine: &engine{}}, sample: pool.Sample{Busy: test.busy[i]}}
+			c.Options.Size.Min = least1
+			charges = append(charges, c)
+			least += max(1, least1)
+		}
+		h.limit(charges)
+		for i, c := range charges {
+			if c.limit != test.want[i] || c.limit < max(1, test.mins[i]) {
+				t.Errorf("%s: pool %d may have %d, want %d", name, i, c.limit, test.want[i])
+			}
+			sum += c.limit
+		}
+		if sum != max(test.total, least) {
+			t.Errorf("%s: %d together", name, sum)
+		}
+		h.limit(charges)
+		for _, c := range charges {
+			if n := len(c.Engine.(*engine).limits); n != 1 {
+				t.Errorf("%s: told %d times", name, n)
+			}
+		}
+		// When the tuner is turned off, the pool's Max alone bounds it again.
+		h.tuning.mode = config.TuningObserve
+		h.limit(charges)
+		for _, c := range charges {
+			if e := c.Engine.(*engine); e.limits[len(e.limits)-1] != pool.MaxOpen {
+				t.Errorf("%s: without the tuner still limited: %v", name, e.limits)
+			}
+		}
+	}
+}
+
+func TestAPoolThatWasNeverLimitedIsToldNothing(t *testing.T) {
+	t.Parallel()
+	e := &engine{}
+	h := &house{tuning: tuning{mode: config.TuningOff}}
+	h.limit([]*charge{{Pool: Pool{Engine: e}}})
+	if len(e.limits) > 0 {
+		t.Errorf("limited to %v", e.limits)
+	}
+}
+
+// TestTheTunerSeesWhatPassedBetweenTwoLooks, and nothing where a pool was made anew.
+func TestTheTunerSeesWhatPassedBetweenTwoLooks(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, onePool("scale", ""))
+	var seen tuning
+	c := &charge{Pool: s.poolsNow()[0]}
+	look := func(change func(*pool.Sample)) (tuner.Observed, bool) {
+		s.engines["shop"].is(change)
+		c.look()
+		return seen.observe(s.Brain, []*charge{c})
+	}
+	if _, whole := look(func(*pool.Sample) {}); whole {
+		t.Error("the first look tells something")
+	}
+	if o, whole := look(func(p *pool.Sample) { p.Waiting = 3 }); !whole || o.Completed != 50 || o.Busy != 4 ||
+		o.Waiting != 3 || o.Held.Seconds() != 1 || o.Impaired || o.Failing {
+		t.Errorf("the second tells %+v, %v", o, whole)
+	}
+	if _, whole := look(func(p *pool.Sample) { p.Served, p.ServiceSum = 0, 0 }); whole {
+		t.Error("a look after the pool was made anew tells something")
+	}
+	if o, whole := look(func(p *pool.Sample) { p.Late, p.Down = 1, true }); !whole || !o.Impaired || !o.Failing {
+		t.Errorf("somebody late and the database down: %+v, %v", o, whole)
+	}
+	if _, whole := seen.observe(s.Brain, nil); whole {
+		t.Error("no pools tell something")
+	}
+}
