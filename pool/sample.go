@@ -18,6 +18,7 @@ type Sample struct {
 	Arrived     uint64
 	Refused     uint64
 	Emergencies uint64
+	WaitSum     time.Duration // how long requests have waited that were granted, together
 	Served      uint64        // grants that have been released, as Stat.Service counts them,
 	ServiceSum  time.Duration // how long they lasted together,
 	// ServiceSquares is the sum of their squares in seconds², within 2 %: each is taken as the middle of its bucket.
@@ -48,6 +49,7 @@ func (p *Pool[R]) Sample(now time.Duration) Sample {
 		s.Waiting += p.queue.waiting[l]
 		s.Arrived += t.arrived
 		s.Emergencies += t.emergencies
+		s.WaitSum += t.acquisition.Sum()
 	}
 	for _, n := range p.tally.refused {
 		s.Refused += n

@@ -50,11 +50,11 @@ func TestSampleSaysWhatStatSays(t *testing.T) {
 		busy, waiting, open, opening, target, limit, reserve int
 		oldest                                               time.Duration
 		arrived, refused, emergencies, served                uint64
-		sum                                                  time.Duration
+		sum, waits                                           time.Duration
 	}
 	want := view{
 		st.Busy, st.TotalWaiting(), st.Open, st.Opening, st.Target, st.Limit, st.ReserveBusy,
-		st.OldestWait, 0, 0, 0, st.Service.Count(), st.Service.Sum(),
+		st.OldestWait, 0, 0, 0, st.Service.Count(), st.Service.Sum(), st.TotalWait,
 	}
 	for l := range pool.Lanes {
 		want.arrived += st.Arrived[l]
@@ -65,7 +65,7 @@ func TestSampleSaysWhatStatSays(t *testing.T) {
 	}
 	got := view{
 		s.Busy, s.Waiting, s.Open, s.Opening, s.Target, s.Limit, s.ReserveBusy,
-		s.OldestWait, s.Arrived, s.Refused, s.Emergencies, s.Served, s.ServiceSum,
+		s.OldestWait, s.Arrived, s.Refused, s.Emergencies, s.Served, s.ServiceSum, s.WaitSum,
 	}
 	if got != want {
 		t.Errorf("Sample says %+v, Stat %+v", got, want)

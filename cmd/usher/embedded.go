@@ -53,6 +53,7 @@ func serveEmbedded(ctx context.Context, out, errs io.Writer) (err error) {
 	}
 	s, err := makeServer(server.Options{
 		Config: c, Version: version(), Log: server.NewLog(errs, c.Log), DrainLimit: embeddedDrain,
+		Folder: dir,
 	})
 	if err != nil {
 		return err

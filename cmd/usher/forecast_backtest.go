@@ -36,7 +36,7 @@ falls with it). Times without an offset are of --timezone. The first 30 days are
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.history, "history", "", "`FILE` (CSV) with the history")
-	flags.StringVar(&f.calendar, "calendar", "", "`FILE` (.ics, .csv) with its events")
+	flags.StringVar(&f.calendar, "calendar", "", "`FILE` (.ics, .csv, .yaml) with its events")
 	flags.StringVar(&f.timezone, "timezone", "UTC", "`zone` of its hours, as Europe/Berlin")
 	flags.Float64Var(&f.quantile, "quantile", 0, "quantile to prepare for; 0: choose it on the first half")
 	flags.IntVar(&f.warm, "warm-up", backtest.WarmDefault, "days that are only learned from")
@@ -60,8 +60,16 @@ func runBacktest(c *cobra.Command, f backtestFlags) error {
 	}
 	var events []calendar.Event
 	if f.calendar != "" {
-		if events, err = readCalendar(f.calendar, zone); err != nil {
+		reading, err := readCalendar(c.Context(), f.calendar, zone, buckets)
+		if err != nil {
 			return fmt.Errorf("read calendar: %w", err)
+		}
+		events = reading.Events
+		for _, p := range reading.Problems {
+			c.PrintErrf("usher: %s: %v\n", f.calendar, p)
+		}
+		if reading.More > 0 {
+			c.PrintErrf("usher: %s: and %d more problems\n", f.calendar, reading.More)
 		}
 	}
 	o := backtest.Options{Zone: zone, Plan: f.quantile, Warm: f.warm}

@@ -60,13 +60,16 @@ func TestForecastBacktest(t *testing.T) {
 		"no such file":     {[]string{"--history", "/no/such"}, exitFailed, "read history: open /no/such"},
 		"no such zone":     {[]string{"--history", past, "--timezone", "Mars"}, exitMisused, "unknown time zone Mars"},
 		"no such quantile": {[]string{"--history", past, "--quantile", "2"}, exitMisused, "0.5 to 0.95"},
-		"no demand":        {[]string{"--history", file("a.csv", "time,x\n")}, exitFailed, "no column demand"},
+		"no demand":        {[]string{"--history", file("a.csv", "time,x\n")}, exitFailed, "expected a column called mean"},
 		"no number": {
-			[]string{"--history", file("a.csv", "time,count\n2026-03-02T00:00:00,NaN\n")}, exitFailed, "line 2",
+			[]string{"--history", file("a.csv", "time,count\n2026-03-02T00:00:00,-1\n")}, exitFailed, "line 2",
 		},
-		"no time":        {[]string{"--history", file("a.csv", "time,count\nnoon,1\n")}, exitFailed, "expected a time"},
-		"too little":     {[]string{"--history", past, "--warm-up", "90"}, exitFailed, "90 days of it are needed"},
-		"a bad calendar": {[]string{"--history", past, "--calendar", past}, exitFailed, "no column end"},
+		"no time":    {[]string{"--history", file("a.csv", "time,count\nnoon,1\n")}, exitFailed, "expected a time"},
+		"too little": {[]string{"--history", past, "--warm-up", "90"}, exitFailed, "90 days of it are needed"},
+		"a bad event": {
+			[]string{"--history", past, "--calendar", file("a.yaml", "- {start: 2026-03-20 20:00}\n")}, 0, "a.yaml: line 1",
+		},
+		"a bad calendar": {[]string{"--history", past, "--calendar", past}, exitFailed, "expected start and end"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

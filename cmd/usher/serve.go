@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -48,12 +50,21 @@ func serveConfig(ctx context.Context, path string, out io.Writer) error {
 		return misuse{err}
 	}
 	s, err := makeServer(server.Options{
-		Config: c, ConfigPath: path, Version: version(), Log: server.NewLog(out, c.Log),
+		Config: c, ConfigPath: path, Version: version(), Log: server.NewLog(out, c.Log), Folder: stateFolder(path),
 	})
 	if err != nil {
 		return misuse{err}
 	}
 	return run(ctx, s)
+}
+
+// stateFolder is where a usher with that configuration file keeps its history: where systemd says (StateDirectory=, see
+// systemd.exec), or beside the file.
+func stateFolder(path string) string {
+	if folder, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); folder != "" {
+		return folder
+	}
+	return filepath.Dir(path)
 }
 
 func makeServer(o server.Options) (*server.Server, error) {

@@ -102,6 +102,9 @@ var table = []row{
 	{"internal/staffing", nothing, nil, nil},
 	{"internal/scaler", nothing, []string{"internal/forecast", "internal/staffing"}, nil},
 	{"internal/tuner", nothing, nil, nil},
+	{"internal/foresight", nothing, []string{
+		"internal/calendar", "internal/config/source", "internal/forecast", "internal/scaler", "internal/status",
+	}, nil},
 	{"internal/simulation", nothing, []string{
 		"internal/calendar", "internal/history", "internal/forecast", "internal/staffing", "internal/scaler",
 		"internal/tuner",
@@ -110,6 +113,7 @@ var table = []row{
 		"pool", "internal/calendar", "internal/calendar/feed", "internal/history", "internal/history/keeper",
 		"internal/history/sqlite", "internal/history/postgres", "internal/forecast", "internal/forecast/report",
 		"internal/staffing", "internal/scaler", "internal/tuner", "internal/status", "internal/config", "internal/keda",
+		"internal/foresight",
 	}, []string{"golang.org/x/sync"}},
 
 	// What others scale by: it asks for a number and sees nothing else of usher.
@@ -134,7 +138,8 @@ var table = []row{
 		"internal/server", "internal/config", "internal/privatepg", "internal/loadtest", "internal/loadtest/crowd",
 		"internal/calendar", "internal/calendar/feed", "internal/history", "internal/history/imports",
 		"internal/history/sqlite", "internal/history/postgres", "internal/forecast", "internal/forecast/series",
-		"internal/forecast/report", "internal/forecast/backtest", "internal/simulation",
+		"internal/forecast/report", "internal/forecast/backtest", "internal/simulation", "internal/brain",
+		"internal/foresight", "internal/status",
 	},
 		[]string{"github.com/spf13/cobra", "golang.org/x/sync", unixModule}},
 

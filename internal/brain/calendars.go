@@ -2,6 +2,7 @@ package brain
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -83,7 +84,7 @@ func (c *calendars) adopt(ctx context.Context, inForce *config.Config) {
 	of := map[string]config.Calendar{}
 	if inForce != nil {
 		for _, calendar := range inForce.Calendars {
-			wanted[calendar.Name] = c.feedConfig(inForce, &calendar)
+			wanted[calendar.Name] = feedConfig(c.folder, inForce, &calendar)
 			of[calendar.Name] = calendar
 		}
 	}
@@ -150,8 +151,8 @@ func (c *calendars) watch() {
 	}
 }
 
-// feedConfig is a calendar of the configuration as a feed takes it.
-func (c *calendars) feedConfig(inForce *config.Config, from *config.Calendar) feed.Config {
+// feedConfig is a calendar of the configuration as a feed takes it. folder is where copies are kept; "": nowhere.
+func feedConfig(folder string, inForce *config.Config, from *config.Calendar) feed.Config {
 	f := feed.Defaults()
 	f.Name, f.Kind, f.File, f.URL, f.Query = from.Name, from.Kind, from.File, string(from.URL), from.Query
 	f.Zone, f.Every, f.Past = zoneNamed(from.Timezone, inForce), from.Poll, calendarPast
@@ -162,8 +163,8 @@ func (c *calendars) feedConfig(inForce *config.Config, from *config.Calendar) fe
 		p, _ := inForce.Pool(from.Database)
 		f.DSN = dsn(&p)
 	}
-	if c.folder != "" && from.File == "" {
-		f.Keep = filepath.Join(c.folder, "usher-calendar-"+url.PathEscape(from.Name))
+	if folder != "" && from.File == "" {
+		f.Keep = filepath.Join(folder, "usher-calendar-"+url.PathEscape(from.Name))
 	}
 	return f
 }
@@ -206,15 +207,25 @@ func (c *calendars) events(pool string) []calendar.Event {
 	var all []calendar.Event
 	for _, name := range slices.Sorted(maps.Keys(c.running)) {
 		r := c.running[name]
-		if pool != "" && len(r.wanted.Pools) > 0 && !slices.Contains(r.wanted.Pools, pool) {
-			continue
+		if concerns(&r.wanted, pool) {
+			all = appendEvents(all, r.feed.Events().All(), &r.wanted)
 		}
-		for e := range r.feed.Events().All() {
-			if e.Guests == 0 {
-				e.Guests = float64(r.wanted.Guests)
-			}
-			all = append(all, e)
+	}
+	return all
+}
+
+// concerns reports whether a calendar brings load to a pool of the configuration; "" is any.
+func concerns(c *config.Calendar, pool string) bool {
+	return pool == "" || len(c.Pools) == 0 || slices.Contains(c.Pools, pool)
+}
+
+// appendEvents adds a calendar's events, with its guests where nobody has said how many.
+func appendEvents(all []calendar.Event, events iter.Seq[calendar.Event], c *config.Calendar) []calendar.Event {
+	for e := range events {
+		if e.Guests == 0 {
+			e.Guests = float64(c.Guests)
 		}
+		all = append(all, e)
 	}
 	return all
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -25,9 +24,6 @@ const (
 	newsPart  = 10
 	// storePatience is how long the history may take to answer.
 	storePatience = 10 * time.Second
-	// judgedDays is over how many days it is shown how right forecasts were, and learnedDays from how many they learn how
-	// sure they may be.
-	judgedDays, learnedDays = 7, 45
 )
 
 // errNotOpen is that there is no history to read from yet.
@@ -157,9 +153,11 @@ func (b *Brain) reckon(
 	zone := zoneOf(c)
 	today := now.In(zone).Format(time.DateOnly)
 	if o.calibrated != today {
-		if issued, err := b.issued(ctx, p.Name, zone, now); err == nil {
-			o.calibration, o.accuracy = lessons(issued, past, zone, now)
-			o.calibrated = today
+		if store, ok := b.keeper.Store(); ok {
+			if issued, err := issued(ctx, store, p.Name, zone, learnedDays, now); err == nil {
+				o.calibration, o.accuracy = calibrate(issued, past, zone, now), judge(issued, past, now)
+				o.calibrated = today
+			}
 		}
 	}
 	o.forecast = forecast.Make(forecast.Input{
@@ -174,55 +172,4 @@ func (b *Brain) reckon(
 		b.keeper.SaveForecast(p.Name, o.forecast.Issued, text)
 		o.day = today
 	}
-}
-
-// issued are the forecasts that were kept, the first of each day.
-func (b *Brain) issued(ctx context.Context, pool string, zone *time.Location, now time.Time) (
-	[]forecast.Forecast, error,
-) {
-	store, ok := b.keeper.Store()
-	if !ok {
-		return nil, errNotOpen
-	}
-	records, err := store.Forecasts(ctx, pool, now.Add(-learnedDays*day), now)
-	if err != nil {
-		return nil, fmt.Errorf("read past forecasts: %w", err)
-	}
-	var list []forecast.Forecast
-	last := ""
-	for _, r := range records {
-		f := forecast.Forecast{Zone: zone}
-		if json.Unmarshal(r.Content, &f) != nil {
-			continue // of another version
-		}
-		if of := f.Issued.In(zone).Format(time.DateOnly); of != last {
-			list, last = append(list, f), of
-		}
-	}
-	return list, nil
-}
-
-// lessons is what forecasts of the past teach: how sure one may be, and how right they were lately.
-func lessons(issued []forecast.Forecast, past []history.Bucket, zone *time.Location, now time.Time) (
-	forecast.Calibration, report.Accuracy,
-) {
-	var c forecast.Calibration
-	came := report.NewKnown(past).Mean
-	midnight := func(t time.Time, days int) time.Time {
-		t = t.In(zone)
-		return time.Date(t.Year(), t.Month(), t.Day()+days, 0, 0, 0, 0, zone)
-	}
-	for i := range issued {
-		f := &issued[i]
-		for ahead := range 2 { // what it said of the rest of its day, and of the next
-			from, until := midnight(f.Issued, ahead), midnight(f.Issued, ahead+1)
-			if !until.After(now) {
-				c = c.Learn(f, came, from, until)
-			}
-		}
-	}
-	lately := slices.DeleteFunc(issued, func(f forecast.Forecast) bool {
-		return f.Issued.Before(now.Add(-(judgedDays + 1) * day))
-	})
-	return c, report.Judge(lately, past, time.Hour, now)
 }

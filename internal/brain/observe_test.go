@@ -166,8 +166,8 @@ func TestAnEmergencyIsDecidedOnAtOnce(t *testing.T) {
 	}
 }
 
-// TestAClockThatJumps: hours ahead and back, at random. Nothing panics, what is written down can be, and no target falls
-// because of it while the demand stays.
+// TestAClockThatJumps: hours ahead and back, at random. Nothing panics, what is written down can be,
+// and no target falls because of it while the demand stays.
 func TestAClockThatJumps(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()

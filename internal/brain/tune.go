@@ -1,6 +1,7 @@
 package brain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/usher-pg/usher/internal/config"
@@ -31,6 +32,9 @@ func (t *tuning) most(pools int) int {
 
 // tune lets the tuner learn from the last step, and limits the pools of the server.
 func (h *house) tune(charges []*charge) {
+	// In session mode a server connection is kept by who does nothing with it.
+	inSessions := func(c *charge) bool { return c.Options.Mode == config.ModeSession }
+	charges = slices.DeleteFunc(slices.Clone(charges), inSessions)
 	t := &h.tuning
 	mode := h.brain.options.Config().Tuning
 	t.clock += h.brain.options.Clock.Step
@@ -74,14 +78,20 @@ func (t *tuning) observe(b *Brain, charges []*charge) (o tuner.Observed, whole b
 		s := c.sample
 		now[c.Name] = s
 		last, ok := t.before[c.Name]
-		if !ok || s.Served < last.Served || s.ServiceSum < last.ServiceSum {
+		if !ok || s.Served < last.Served || s.ServiceSum < last.ServiceSum || s.WaitSum < last.WaitSum {
 			whole = false
 			continue
 		}
-		o.Completed += s.Served - last.Served
+		served := s.Served - last.Served
+		o.Completed += served
 		o.Held += s.ServiceSum - last.ServiceSum
-		o.Busy += float64(s.Busy)
-		o.Waiting += float64(s.Waiting)
+		busy, waiting := float64(s.Busy), float64(s.Waiting)
+		if served >= manyServed { // then time summed up over time is their mean (Little), and a sample is chance
+			busy = (s.ServiceSum - last.ServiceSum).Seconds() / b.options.Clock.Step.Seconds()
+			waiting = (s.WaitSum - last.WaitSum).Seconds() / b.options.Clock.Step.Seconds()
+		}
+		o.Busy += busy
+		o.Waiting += waiting
 		o.Impaired = o.Impaired || c.impaired()
 		o.Failing = o.Failing || s.Down || s.Held
 		if event := b.eventNear(c.Name); event != "" {
@@ -92,8 +102,10 @@ func (t *tuning) observe(b *Brain, charges []*charge) (o tuner.Observed, whole b
 	return o, whole && len(charges) > 0
 }
 
-// limit divides the tuner's limit among the pools of the server: to each at least its Min, the rest by what they ask
-// for.
+// manyServed is how many requests of a step tell more by their times than a look at one moment.
+const manyServed = 20
+
+// limit divides the tuner's limit among the pools of the server by what they ask for.
 func (h *house) limit(charges []*charge) {
 	total := h.tuning.state.Limit
 	if h.tuning.mode != config.TuningOn || total == 0 {
@@ -102,17 +114,12 @@ func (h *house) limit(charges []*charge) {
 		}
 		return
 	}
-	least, wanted := 0, 0.0
-	for _, c := range charges {
-		least += max(1, c.Options.Size.Min)
-		wanted += 1 + float64(c.sample.Demand())
+	demands := make([]float64, len(charges))
+	for i, c := range charges {
+		demands[i] = float64(c.sample.Demand())
 	}
-	rest, given, sum := float64(max(0, total-least)), 0, 0.0
-	for _, c := range charges {
-		sum += rest * (1 + float64(c.sample.Demand())) / wanted
-		share := int(sum+0.5) - given // so that they are the rest together
-		given += share
-		c.limitTo(max(1, c.Options.Size.Min) + share)
+	for i, share := range tuner.Share(total, demands) {
+		charges[i].limitTo(max(share, charges[i].Options.Size.Min))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/usher-pg/usher/internal/calendar"
+	"github.com/usher-pg/usher/internal/calendar/feed"
 	"github.com/usher-pg/usher/internal/forecast"
 	"github.com/usher-pg/usher/internal/forecast/report"
 	"github.com/usher-pg/usher/internal/keda"
@@ -179,14 +180,18 @@ const eventsAhead = forecast.FarDefault
 func (b *Brain) Calendars() ([]status.Calendar, []calendar.Event) {
 	var list []status.Calendar
 	for _, s := range b.calendars.states() {
-		list = append(list, status.Calendar{
-			Name: s.Name, Place: s.Place, Attempt: s.Attempt, Success: s.Success, Copy: s.Copy, Alarm: s.Alarm(),
-			Error: s.Error, Doubt: s.Doubt, Keeping: s.Keeping, Events: s.Events, Problems: s.Problems, More: s.More,
-		})
+		list = append(list, shownCalendar(&s))
 	}
 	now := b.options.Clock.Now()
 	events := slices.Collect(calendar.NewSet(b.calendars.events("")).Overlapping(now, now.Add(eventsAhead)))
 	return list, events
+}
+
+func shownCalendar(s *feed.State) status.Calendar {
+	return status.Calendar{
+		Name: s.Name, Place: s.Place, Attempt: s.Attempt, Success: s.Success, Copy: s.Copy, Alarm: s.Alarm(),
+		Error: s.Error, Doubt: s.Doubt, Keeping: s.Keeping, Events: s.Events, Problems: s.Problems, More: s.More,
+	}
 }
 
 // Outlook answers KEDA: what is expected of the pools of a database, the greatest of them where each user has one.

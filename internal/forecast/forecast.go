@@ -23,6 +23,9 @@ type Forecast struct {
 	Points []Point `json:"points"`
 	// Spikes are the times at which demand is more than SpikeEnter times what is usual without events, in order.
 	Spikes []Spike `json:"spikes,omitempty"`
+
+	// Calibration is the Input's: whoever makes the next one need not learn it anew.
+	Calibration Calibration `json:"calibration"`
 }
 
 // Point is a stretch of time and the mean demand expected in it, in server connections.

@@ -13,7 +13,7 @@ import (
 // Make forecasts. It never fails: what it cannot do, the forecast says. The same input gives the same forecast.
 func Make(in Input) Forecast {
 	in = in.checked()
-	f := Forecast{Pool: in.Pool, Issued: in.Now, Until: in.Now.Add(ValidFor), Zone: in.Zone}
+	f := Forecast{Pool: in.Pool, Issued: in.Now, Until: in.Now.Add(ValidFor), Zone: in.Zone, Calibration: in.Calibration}
 	m := learnModel(&in)
 	f.Rung, f.Days = m.rung, m.grid.days()
 	f.Notes = m.notes()

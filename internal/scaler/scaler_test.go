@@ -70,7 +70,7 @@ func TestWhateverIsObserved(t *testing.T) {
 			p.Rules.Opens = 0.1 + 2*random.Float64()
 			w.pools = append(w.pools, p)
 		}
-		for range 120 {
+		for range 80 {
 			w.step()
 		}
 	}

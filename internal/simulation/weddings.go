@@ -15,7 +15,7 @@ import (
 const (
 	evenings, mornings, fridays = 8.0, 4.0, 1.5 // on average, a week
 	guestsMedian, guestsSpread  = 100.0, 0.5
-	perGuest                    = 0.14 // connections, in January
+	perGuest                    = 0.14 // connections, in the beginning
 	surpriseSpread              = 0.25 // how differently the same number of guests behaves
 	trickle                     = 0.3  // of the load is there when it begins, having come in the hour and a half before
 	lateShare                   = 0.03 // are published on the day

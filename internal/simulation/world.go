@@ -15,7 +15,7 @@ const (
 	year        = 365
 
 	growth     = 1.6  // over the year
-	nightly    = 5.0  // connections that are needed in the small hours of January
+	nightly    = 5.0  // connections that are needed in the small hours of the first night
 	daily      = 20.0 // and in the evening
 	noiseKeeps = 0.9  // of what noise there is from bucket to bucket
 	noiseSize  = 0.06
@@ -58,12 +58,13 @@ const (
 	troubles  = iota
 )
 
-// NewWorld is the year of a seed, or its first days. They are those of the zone.
+// NewWorld is the year of a seed, or its first days. They are those of the zone, and begin in May, when the platform's
+// rules of thumb would be right: the rest of the year has fewer weddings, or more.
 func NewWorld(seed uint64, zone *time.Location, days int) *World {
 	r := rand.New(rand.NewPCG(seed, 1))
 	buckets := days * bucketsADay
 	w := &World{
-		seed: seed, zone: zone, start: time.Date(2026, 1, 1, 0, 0, 0, 0, zone).UTC(), days: days,
+		seed: seed, zone: zone, start: time.Date(2026, 5, 1, 0, 0, 0, 0, zone).UTC(), days: days,
 		level: make([]float64, buckets+1), jump: make([]float64, buckets+1), noise: make([]float64, buckets+1),
 		ordinary: make([]float64, buckets+1), trouble: make([]trouble, buckets+1),
 	}
@@ -90,7 +91,7 @@ func (w *World) bucket(t time.Time) int {
 	return int(math.Floor(float64(t.Sub(w.start)) / float64(history.Step)))
 }
 
-// grown is how much of everything there is, as a multiple of January's.
+// grown is how much of everything there is, as a multiple of the first day's.
 func (w *World) grown(bucket int) float64 {
 	return math.Pow(growth, float64(bucket)/float64(year*bucketsADay))
 }
@@ -128,8 +129,8 @@ func plateau(x, a, b, c, d float64) float64 {
 }
 
 // surprise is the viral day: a weekday in spring, summer or autumn on which the number of people doubles every four
-// minutes until there are many times as many as ever, some years more than the pool can serve; they lose interest within
-// hours.
+// minutes until there are many times as many as ever, some years more than the pool can serve; they lose interest
+// within hours.
 func (w *World) surprise(r *rand.Rand) {
 	w.size()
 	day := 100 + r.IntN(200)

@@ -20,6 +20,8 @@
 // # How good it is
 //
 // Tests simulate the queue request by request: constant, Erlang, exponential, hyperexponential and lognormal services,
-// Poisson, batch, Erlang and hyperexponential arrivals, 2 to 100 connections. docs/scaling.md has the figures. Where
-// arrivals are uneven but never come together, the formulas are too careful: they cannot know, and batches are worse.
+// Poisson, batch, Erlang and hyperexponential arrivals, 2 to 100 connections. Of the shares of late requests that
+// matter, 98 of 100 are predicted within a factor of 1.5, and that is what Connections allows for. Where arrivals are
+// uneven but never come together, the formulas are too careful: they cannot know, and batches are worse.
+// docs/scaling.md has the figures.
 package staffing

@@ -12,6 +12,9 @@ const (
 	MaxConnections = 10_000
 	// maxSpread bounds both spreads: beyond it, it is not the traffic that was measured but an accident.
 	maxSpread = 50
+	// doubt is by how much the share of late requests may be more than the formulas say: Connections aims that much
+	// lower. See the package's comment.
+	doubt = 1.5
 	// leastArrivalSpread is that of clients who take turns.
 	leastArrivalSpread = 0.1
 )
@@ -19,8 +22,8 @@ const (
 // DefaultGoal is what usher promises.
 var DefaultGoal = Goal{Utilisation: 0.8, Wait: 10 * time.Millisecond, Share: 0.01}
 
-// Connections is the smallest number of server connections with which the goal is met, at most limit, which it is also
-// when even that many do not meet it. No load needs none.
+// Connections is the smallest number of server connections with which the goal is met beyond doubt, at most limit,
+// which it is also when even that many do not meet it. No load needs none.
 func Connections(load Load, goal Goal, limit int) int {
 	load = load.sane()
 	limit = min(limit, MaxConnections)
@@ -36,16 +39,19 @@ func Connections(load Load, goal Goal, limit int) int {
 		return limit
 	}
 	// Late falls with every connection, mostly soon: look near before far.
-	c := load.curve(goal.Wait)
-	if c.late(least) <= goal.Share {
+	c, share := load.curve(goal.Wait), goal.Share
+	if share < 1 {
+		share /= doubt
+	}
+	if c.late(least) <= share {
 		return least
 	}
 	reach := 1
-	for least+reach < limit && c.late(least+reach) > goal.Share {
+	for least+reach < limit && c.late(least+reach) > share {
 		least, reach = least+reach, 2*reach
 	}
 	most := min(least+reach, limit) // meets the goal, or is the limit
-	return least + 1 + sort.Search(most-least-1, func(i int) bool { return c.late(least+1+i) <= goal.Share })
+	return least + 1 + sort.Search(most-least-1, func(i int) bool { return c.late(least+1+i) <= share })
 }
 
 // Late is which part of the requests waits longer than that with so many server connections: 1 if they cannot do it.

@@ -109,9 +109,11 @@ func (d *decision) conclude(v verdict) {
 		d.floor, d.ceiling, d.Size, d.down = d.opened(d.floor), bound{old, candidate}, candidate, true
 		d.given += max(0, mean)
 	case up:
-		d.ceiling = bound{candidate, old}
 		d.given = max(d.given, mean)
-	default:
+		if d.ceiling.size == 0 || candidate <= d.ceiling.size {
+			d.ceiling = bound{candidate, old}
+		}
+	case candidate >= d.floor.size:
 		d.floor = bound{candidate, old}
 	}
 	if d.Size == old {
@@ -123,14 +125,15 @@ func (d *decision) conclude(v verdict) {
 	d.next()
 }
 
-// opened is a bound of the search after a step towards it. If it is a check that has made the step, the bound comes
-// from long ago and is forgotten: the search goes on.
+// opened is a bound of the search after a step towards it. If the step has reached it, it was wrong; if it is a check
+// that has made the step, it comes from long ago: the search goes on.
 func (d *decision) opened(b bound) bound {
-	if !d.checking {
-		return b
+	reached := (b.size < d.Size) != (b.size < d.trial.candidate) || b.size == d.trial.candidate
+	if d.checking || reached {
+		d.checking = false
+		return bound{}
 	}
-	d.checking = false
-	return bound{}
+	return b
 }
 
 // giveUp ends a trial without a verdict.

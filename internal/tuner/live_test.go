@@ -58,7 +58,7 @@ type workload struct {
 // workloads are a select, a write mix, and one in which every transaction wants the same row; both as durable as
 // PostgreSQL is by default.
 var workloads = []workload{
-	{"select", 10, nil, selectOnly, 2},
+	{"select", 10, nil, selectOnly, 0},
 	{"write", 20, durable, tpcB, 0},
 	{"contended", 1, durable, tpcB, most},
 }

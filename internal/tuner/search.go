@@ -158,35 +158,20 @@ func (d *decision) doubt() int {
 		}
 	}
 	if size := d.ceiling.size; size > 0 && d.ceiling.by != d.Size {
-		d.ceiling = bound{}
 		return size
 	}
 	return 0
 }
 
-// better is the size that did most of those that did clearly more than Size, and lifts the bound that excludes it.
+// better is the size that did most of those that did clearly more than Size.
 func (d *decision) better() int {
-	sizes, own := d.sizes(), d.curve.at(float64(d.Size))
+	own := d.curve.at(float64(d.Size))
 	best, candidate := own.rate*(1+doubtful*d.Tolerance), 0
-	for _, size := range sizes {
+	for _, size := range d.sizes() {
 		b := d.curve.at(float64(size))
 		if b.seconds >= doubtSeconds && own.seconds >= doubtSeconds && b.rate > best {
 			best, candidate = b.rate, size
 		}
 	}
-	switch {
-	case candidate > d.Size:
-		d.ceiling.size = first(above(sizes, candidate, 0))
-	case candidate > 0:
-		d.floor.size = first(below(sizes, candidate, 0))
-	}
 	return candidate
-}
-
-// first of a list, 0 if it is empty.
-func first(list []int) int {
-	if len(list) == 0 {
-		return 0
-	}
-	return list[0]
 }

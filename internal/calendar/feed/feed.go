@@ -155,8 +155,13 @@ func (f *Feed) poll(ctx context.Context) {
 		return // usher is being stopped, which is no fault of the feed
 	}
 	now := time.Now()
-	f.state.Attempt = now
 	f.refresh(now)
+	f.take(next, err, now)
+}
+
+// take is what becomes of a fetch.
+func (f *Feed) take(next edition, err error, now time.Time) {
+	f.state.Attempt = now
 	switch {
 	case errors.Is(err, errSame):
 		f.judge.forget()

@@ -69,6 +69,23 @@ func Read(ctx context.Context, c Config, now time.Time) (calendar.Reading, error
 	return reading, nil
 }
 
+// Once fetches a calendar once, and has the copy kept on disk if that does not work or is not to be believed, as a Feed
+// has. It keeps nothing on disk.
+func Once(ctx context.Context, c Config, now time.Time) (calendar.Reading, State, error) {
+	f, err := New(c)
+	if err != nil {
+		return calendar.Reading{}, State{}, err
+	}
+	f.restore(now)
+	f.config.Keep = ""
+	next, err := f.config.fetch(ctx, f.good)
+	if ctx.Err() != nil {
+		return calendar.Reading{}, State{}, ctx.Err()
+	}
+	f.take(next, err, now)
+	return f.reading, f.State(), nil
+}
+
 // readFile reads a regular file: opening a pipe would wait for a writer.
 func (c Config) readFile() (edition, error) {
 	info, err := os.Stat(c.File)

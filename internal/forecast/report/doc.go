@@ -1,3 +1,3 @@
-// Package report is what people and other programs see of forecasts: a table, a document, how right they were as
-// issued; and how people put a question to one: what if there were this event, too. It is pure.
+// Package report is how right forecasts were, as they were issued, and how people put a question to one: what if there
+// were this event, too. It is pure.
 package report

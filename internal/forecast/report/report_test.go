@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"math"
 	"strings"
 	"testing"
@@ -109,64 +108,5 @@ func TestAccuracyIsOfWhatWasSaidInTime(t *testing.T) {
 	}
 	if none := Judge(nil, came, time.Hour, began); none != (Accuracy{}) {
 		t.Errorf("of nothing: %+v", none)
-	}
-}
-
-func TestTheTable(t *testing.T) {
-	t.Parallel()
-	berlin := zone(t)
-	f := forecast.Forecast{
-		Pool: "orders", Issued: time.Date(2026, 6, 19, 17, 0, 0, 0, berlin), Zone: berlin, Rung: forecast.RungEvents,
-		Days:  61,
-		Notes: []string{"history ends 2h0m0s ago"},
-	}
-	rows := []Row{
-		{Point: forecast.Point{
-			Start: time.Date(2026, 6, 20, 19, 0, 0, 0, berlin), P50: 402, P90: 480, Multiplier: 9.6,
-			Why: "11 weddings, 1720 guests (learned n=14)",
-		}, Target: 600, Short: true, Action: "prescale 18:30"},
-		{Point: forecast.Point{
-			Start: time.Date(2026, 6, 21, 4, 0, 0, 0, berlin), P50: 3.25, P90: 4, Multiplier: 1, Why: "usual",
-		}},
-	}
-	a := Accuracy{Points: 100, WAPE: 0.11, BelowP90: 0.91, Spikes: 6, Caught: 6, Lead: 31 * time.Minute}
-	got := Table(&f, rows, &a)
-	want := `pool orders  tz Europe/Berlin  issued 2026-06-19 17:00
-stands on weeks and events (61 days of history, rung 5 of 5)
-note: history ends 2h0m0s ago
-TIME (local)  P50  P90  xBASE  TARGET  ACTION          WHY
-Sat 20 19:00  402  480  9.6    600!    prescale 18:30  11 weddings, 1720 guests (learned n=14)
-Sun 21 04:00  3.2  4.0  1.0                            usual
-accuracy: WAPE 11%, P90 coverage 91%, spikes 6/6 caught, mean lead 31m0s, 0 false
-`
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	absent := forecast.Forecast{Pool: "new", Absent: "no history"}
-	if text := Table(&absent, nil, nil); !strings.Contains(text, "no forecast: no history") {
-		t.Errorf("absent: %s", text)
-	}
-}
-
-func TestTheOutlineHasEachHourOfADayAndThenEachDay(t *testing.T) {
-	t.Parallel()
-	now := saturday.Truncate(24 * time.Hour)
-	f := forecast.Make(forecast.Input{
-		Now: now, Rules: forecast.Rules{Normal: 5, Priors: forecast.DefaultPriors()},
-	})
-	rows := Outline(&f)
-	if len(rows) != 24+13 {
-		t.Errorf("%d rows", len(rows))
-	}
-	if rows[24+6].P50 != 50 { // the Saturday after
-		t.Errorf("the peak of the next Saturday: %+v", rows[24+6])
-	}
-	d := Describe(&f, nil, 24*time.Hour)
-	if len(d.Points) != 288 || d.Points[0].Seconds != 300 || d.Timezone != "UTC" || d.Model.Rung != 0 {
-		t.Errorf("%d points, %+v", len(d.Points), d.Points[0])
-	}
-	text, err := json.Marshal(d.Points[0])
-	if err != nil || strings.Count(string(text), `"width":`) != 1 || !strings.Contains(string(text), `"width":300`) {
-		t.Errorf("%s, %v", text, err)
 	}
 }

@@ -76,3 +76,10 @@ func whatIfTime(text string, zone *time.Location) (time.Time, error) {
 	}
 	return time.ParseInLocation("2006-01-02T15:04", text, zoneOf(zone))
 }
+
+func zoneOf(z *time.Location) *time.Location {
+	if z == nil {
+		return time.UTC
+	}
+	return z
+}

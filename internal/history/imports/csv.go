@@ -63,10 +63,10 @@ const (
 // names are what columns may be called, in lower case. The first is the usual one.
 var names = map[field][]string{
 	timeField: {
-		"time", "start", "timestamp", "ts", "date", "datetime", "at", "bucket", "time_bucket",
-		"ts_local", "local_time",
+		"time", "start", "timestamp", "ts", "date", "datetime", "date_time", "at", "bucket", "time_bucket",
+		"ts_local", "local_time", "start_local",
 	},
-	meanField:     {"mean", "demand", "count", "value", "avg", "average", "busy", "connections", "load", "y"},
+	meanField:     {"mean", "demand", "count", "value", "avg", "average", "busy", "connections", "load", "users", "y"},
 	p95Field:      {"p95", "q95", "percentile95"},
 	maxField:      {"max", "maximum", "peak"},
 	arrivalsField: {"arrivals", "requests", "transactions", "xacts", "queries"},

@@ -1,0 +1,156 @@
+package brain
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/forecast"
+	"github.com/usher-pg/usher/internal/history"
+	"github.com/usher-pg/usher/internal/history/sqlite"
+)
+
+var noon = time.Date(2026, 6, 18, 12, 0, 0, 0, time.UTC)
+
+// offlineConfig is a configuration with two pools and two calendars, one of which is not there.
+func offlineConfig(t *testing.T, folder string) *config.Config {
+	t.Helper()
+	text := `timezone: UTC
+auth: {type: trust}
+pools:
+  shop: {url: "postgres://app@db/shop", size: {min: 2, max: 40}}
+  each: {url: "postgres://db/each", size: {max: 7}}
+budgets: {"db:5432": 30}
+calendars:
+  - {name: weddings, file: ` + folder + `/weddings.csv, kind: wedding, guests: 50, pools: [shop]}
+  - {name: lost, file: ` + folder + `/no.csv}
+`
+	path := filepath.Join(folder, "usher.yaml")
+	for name, text := range map[string]string{
+		path:                                  text,
+		filepath.Join(folder, "weddings.csv"): "start,end\n2026-06-20 16:00,2026-06-20 22:00\n2026-01-20 16:00,?\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestOfflineAnswersWithoutARunningUsher(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	c := offlineConfig(t, folder)
+	_, err := OpenOffline(t.Context(), c, folder, nil)
+	if !errors.Is(err, ErrNoHistory) || !strings.Contains(err.Error(), "usher history import") {
+		t.Fatalf("without a history: %v", err)
+	}
+	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: HistoryPath(c.History.Store, folder)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	var past []history.Bucket
+	for at := noon.AddDate(0, 0, -20); at.Before(noon); at = at.Add(time.Hour) {
+		past = append(past, history.Bucket{
+			Start: at, Width: time.Hour, Samples: 3600, Mean: 5, P95: 7, Max: 9, Arrivals: 900, Service: 20 * time.Millisecond,
+		})
+	}
+	calibration := forecast.Calibration{}
+	calibration.Logs[0][0][1] = 1.25
+	made := forecast.Make(forecast.Input{
+		Pool: "shop", Now: noon.AddDate(0, 0, -1), History: past, Calibration: calibration,
+	})
+	text, err := json.Marshal(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(store.Append(t.Context(), "shop", past), store.Append(t.Context(), "each/anna", past[:2]),
+		store.SaveForecast(t.Context(), "shop", made.Issued, text),
+		store.SaveForecast(t.Context(), "shop", noon.Add(-time.Hour), []byte("of another version"))); err != nil {
+		t.Fatal(err)
+	}
+	checkOffline(t, c, folder, calibration) // while the other has it open
+	o := &Offline{config: c}
+	page, err := o.Answer(Question{Pool: "each/anna", Now: noon}, &Known{past: past[:2]}, &Reading{})
+	if err != nil || page.Database != "each" || page.User != "anna" || page.Limits.Max != 7 ||
+		!strings.Contains(page.Absent, "1 is needed") {
+		t.Errorf("%+v, %v", page, err)
+	}
+}
+
+func checkOffline(t *testing.T, c *config.Config, folder string, calibration forecast.Calibration) {
+	t.Helper()
+	offline, err := OpenOffline(t.Context(), c, folder, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = offline.Close() }()
+	reading, err := ReadCalendars(t.Context(), c, folder, 0, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := offline.Look(t.Context(), "shop", noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := known.calibration(time.UTC); got != calibration {
+		t.Errorf("calibration %+v", got)
+	}
+	page, err := offline.Answer(Question{Pool: "shop", Now: noon, Horizon: 48 * time.Hour}, known, reading)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page.Absent != "" || page.Limits.Max != 40 || page.Limits.Budget != 30 || page.Accuracy == nil ||
+		page.Accuracy.WAPE > 0.01 || page.History.Known < 0.999 || page.Mode != "observe" {
+		t.Errorf("%+v", page)
+	}
+	if len(page.Next) != 1 || page.Next[0].Guests != 50 || page.Next[0].Kind != "wedding" {
+		t.Errorf("next %+v", page.Next)
+	}
+	if last := page.Points[len(page.Points)-1].Start; !last.Before(noon.Add(48 * time.Hour)) {
+		t.Errorf("beyond the horizon: %v", last)
+	}
+	if len(page.Calendars) != 2 || len(page.Calendars[0].Problems) != 1 || page.Calendars[1].Error == "" {
+		t.Errorf("calendars %+v", page.Calendars)
+	}
+	if states, _ := reading.Of("each"); len(states) != 1 || states[0].Name != "lost" {
+		t.Errorf("calendars of another pool %+v", states)
+	}
+}
+
+func TestWhatIfShowsWhatItChanges(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	o := &Offline{config: offlineConfig(t, folder)}
+	var past []history.Bucket
+	for at := noon.AddDate(0, 0, -30); at.Before(noon); at = at.Add(time.Hour) {
+		past = append(past, history.Bucket{Start: at, Width: time.Hour, Samples: 3600, Mean: 5, Max: 9})
+	}
+	q := Question{Pool: "shop", Now: noon, WhatIf: []string{"guests=300 at 2026-06-20T18:00 kind=wedding"}}
+	page, err := o.Answer(q, &Known{past: past}, &Reading{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Changes) == 0 {
+		t.Fatal("nothing would change")
+	}
+	for _, change := range page.Changes {
+		if change.After.P50 <= change.Before.P50 || change.After.Start.Day() < 20 || change.After.Start.Day() > 21 {
+			t.Errorf("%+v", change)
+		}
+	}
+	q.WhatIf = []string{"guests=many at noon"}
+	if _, err := o.Answer(q, &Known{past: past}, &Reading{}); err == nil || !strings.Contains(err.Error(), "expected") {
+		t.Errorf("%v", err)
+	}
+}
