@@ -31,12 +31,12 @@ func brainRows() []row[Config] {
 				"kept in memory for days and told about; clients are never affected.",
 		}, func(c *Config) value { return historyStore{&c.History.Store} }},
 		{Option{
-			Path: "history.detail", Reloadable: true,
-			Doc: "How long demand is kept in steps of five minutes. Older demand is kept by the hour.",
+			Path: "history.detail",
+			Doc:  "How long demand is kept in steps of five minutes. Older demand is kept by the hour.",
 		}, func(c *Config) value { return span{&c.History.Detail, 15 * day, 10 * year, false} }},
 		{Option{
-			Path: "history.keep", Reloadable: true,
-			Doc: "How long demand is kept at all.",
+			Path: "history.keep",
+			Doc:  "How long demand is kept at all.",
 		}, func(c *Config) value { return span{&c.History.Keep, 15 * day, 30 * year, false} }},
 		{Option{
 			Path: "calendars", Reloadable: true,

@@ -113,7 +113,7 @@ func (s *Server) logChanges(changes []config.Change) {
 func untilRestart(wanted, inForce *config.Config) *config.Config {
 	c := wanted.Clone()
 	c.UnixSocketMode, c.HTTP, c.KEDA = inForce.UnixSocketMode, inForce.HTTP, inForce.KEDA
-	c.Loops, c.IOUring, c.Log.Format = inForce.Loops, inForce.IOUring, inForce.Log.Format
+	c.Loops, c.IOUring, c.Log.Format, c.History = inForce.Loops, inForce.IOUring, inForce.Log.Format, inForce.History
 	return c
 }
 
