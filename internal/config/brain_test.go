@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const brainPools = "auth: {type: trust}\npools: {app: {url: \"postgres://u@db/app\"}, other: {url: \"postgres://db/o\"}}\n"
+const brainPools = "auth: {type: trust}\n" +
+	"pools: {app: {url: \"postgres://u@db/app\"}, other: {url: \"postgres://db/o\"}}\n"
 
 func TestDiffSeesListsOfSections(t *testing.T) {
 	t.Parallel()
