@@ -9,7 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const brainPools = "auth: {type: trust}\npools: {app: {url: \"postgres://u@db/app\"}, other: {url: \"postgres://db/o\"}}\n"
+const brainPools = `
+auth: {type: trust}
+pools: {app: {url: "postgres://u@db/app"}, other: {url: "postgres://db/o"}}
+`
 
 func TestDiffSeesListsOfSections(t *testing.T) {
 	t.Parallel()
@@ -112,5 +115,19 @@ func TestSetOfWhatTheBrainGoesBy(t *testing.T) {
 		if _, err := c.Set(key, value); err == nil {
 			t.Errorf("SET %s = %s is taken", key, value)
 		}
+	}
+}
+
+func TestTheExampleOfAWeddingPlatformIsTaken(t *testing.T) {
+	t.Parallel()
+	c, err := Load("../../examples/weddings.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Calendars) != 2 || c.Calendars[0].Database != "app" || c.Pools["app"].Scaling.Mode != ScalingObserve {
+		t.Errorf("%+v, %+v", c.Calendars, c.Pools["app"].Scaling)
+	}
+	if diff := cmp.Diff(Default().RushHours, c.RushHours); diff != "" {
+		t.Errorf("its rush hours are not the defaults (-default +example):\n%s", diff)
 	}
 }
