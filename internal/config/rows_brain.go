@@ -65,7 +65,7 @@ func brainRows() []row[Config] {
 
 const (
 	day  = 24 * time.Hour
-	year = 366 * day
+	year = 365 * day
 )
 
 // checkZone takes what time.LoadLocation does. The program carries the zones.

@@ -35,8 +35,12 @@ func parseDuration(text string) (time.Duration, error) {
 
 // durationText writes what parseDuration reads, without the zero units of time.Duration's own String.
 func durationText(d time.Duration) string {
-	if d == 0 {
+	const day = 24 * time.Hour
+	switch {
+	case d == 0:
 		return "0"
+	case d >= 2*day && d%day == 0:
+		return strconv.FormatInt(int64(d/day), 10) + "d"
 	}
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {

@@ -22,7 +22,7 @@ func TestDurations(t *testing.T) {
 		{"1h30m", "1h30m", 90 * time.Minute},
 		{"1h0m5s", "1h0m5s", time.Hour + 5*time.Second},
 		{"10ms", "10ms", 10 * time.Millisecond},
-		{"2d", "48h", 48 * time.Hour},
+		{"2d", "2d", 48 * time.Hour},
 		{"30", "", 0},
 		{"1.5", "", 0},
 		{"-5s", "", 0},
