@@ -11,6 +11,8 @@ F ?= .
 ARGS ?=
 # Packages to test: make test PKG=./internal/relay
 PKG ?= ./...
+# Packages without goroutines whose long tests run without the race detector: it would make them ten times as long.
+ALONE := ./internal/forecast/... ./internal/staffing ./internal/simulation ./internal/tuner
 # The race detector, unless there is no C compiler for it: make test RACE=
 RACE ?= -race
 
@@ -30,6 +32,7 @@ test: ## Install what the tests need and run them all, on a real PostgreSQL
 	@scripts/ensure postgres client node $(if $(RACE),race)
 	@$(MAKE) --no-print-directory build
 	USHER_CHAOS_SECONDS=$${USHER_CHAOS_SECONDS:-60} USHER_FAIRNESS_SECONDS=$${USHER_FAIRNESS_SECONDS:-60} go test $(RACE) -tags integration -timeout 20m $(ARGS) $(PKG)
+	$(if $(RACE),go test -tags integration -timeout 10m $(ARGS) $(ALONE))
 
 check: ## The quick one, under a minute: format, vet, staticcheck, tests without PostgreSQL
 	@scripts/ensure $(if $(RACE),race)

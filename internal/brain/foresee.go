@@ -102,7 +102,9 @@ func (b *Brain) foreseePool(ctx context.Context, p *Pool) {
 			b.log.Warn("no new forecast", "pool", p.Name, "error", err)
 		}
 		o.trouble = err.Error()
-		b.wake() // to try again soon
+		if errors.Is(err, errNotOpen) {
+			b.wake() // to try again soon; after other errors it is with the next bucket, because other pools have forecasts
+		}
 	}
 	b.mutex.Lock()
 	defer b.mutex.Unlock()

@@ -41,7 +41,7 @@ func brainRows() []row[Config] {
 		{Option{
 			Path: "calendars", Reloadable: true,
 			Doc: "Where events are known from. Each has one of file, url and query. A file or url is an iCalendar, CSV or " +
-				"YAML text; a query is SQL that a pool, named by database, is asked, with the columns starts, ends, timezone, " +
+				"YAML text; a query is SQL that a pool, named by database, is asked, with the columns start, end, timezone, " +
 				"guests, name. kind is what its events are, such as wedding: what is learned from one is expected of the " +
 				"others of its kind. guests is for events that do not say. pools are those its events bring load to; without " +
 				"it, all. docs/calendar.md says more.",

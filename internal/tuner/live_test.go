@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration && !race
 
 package tuner_test
 
@@ -87,13 +87,16 @@ func tpcB(ctx context.Context, conn *usher.Conn, scale int, random *rand.Rand) e
 	})
 }
 
+// quick, if set in the environment, runs a short form.
+const quick = "USHER_TUNE_QUICK"
+
 // TestTheTunerFindsWhatASweepFinds: with usher's engine between a closed loop of clients and a real PostgreSQL, the
 // tuner finds a size whose throughput is near the best of all sizes, from either end and in time.
 func TestTheTunerFindsWhatASweepFinds(t *testing.T) {
 	for _, w := range workloads {
 		t.Run(w.name, func(t *testing.T) {
-			if w.short == 0 && !*long {
-				t.Skip("make tunebench runs it")
+			if w.short == 0 && !*long || os.Getenv(quick) == "" && !*long {
+				t.Skip("make tunebench runs it: a measurement wants a quiet machine")
 			}
 			r := start(t, w)
 			sizes, rounds, pairs, starts := []int{2, 4, 16, 64}, 2, 4, []int{w.short}
