@@ -18,6 +18,8 @@ const (
 	judgedDays, learnedDays = 7, 45
 	// judgedLead is how long before a time it must have been forecast to count.
 	judgedLead = time.Hour
+	// usualPoints is at least how many points a forecast has, to make room for them at once.
+	usualPoints = int(forecast.FineDefault/history.Step + forecast.FarDefault/time.Hour)
 )
 
 // issued are the forecasts that were kept, the first of each day, from some days ago until now.
@@ -37,7 +39,7 @@ func decode(records []history.Record, zone *time.Location) []forecast.Forecast {
 	last := ""
 	for _, r := range records {
 		of := r.At.In(zone).Format(time.DateOnly)
-		f := forecast.Forecast{Zone: zone}
+		f := forecast.Forecast{Zone: zone, Points: make([]forecast.Point, 0, usualPoints)}
 		if of == last || json.Unmarshal(r.Content, &f) != nil {
 			continue // of another version
 		}

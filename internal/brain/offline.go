@@ -54,7 +54,8 @@ func ReadCalendars(
 			if err != nil { // the source is none that can be read
 				state = feed.State{Name: config.Name, Place: config.Place(), Error: err.Error()}
 			}
-			r.events[i] = appendEvents(nil, slices.Values(reading.Events), &c.Calendars[i])
+			room := make([]calendar.Event, 0, len(reading.Events))
+			r.events[i] = appendEvents(room, slices.Values(reading.Events), &c.Calendars[i])
 			r.states[i] = shownCalendar(&state)
 			return nil
 		})
