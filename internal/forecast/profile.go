@@ -53,11 +53,13 @@ type row struct {
 	sums   []partSum
 }
 
-// near is an event that reaches a row, and the knots that matter.
+// near is an event that reaches a row, and the parts of the knots that matter. There are hundreds of thousands of them,
+// so that their size is time.
 type near struct {
 	h     *happening
-	knots [nearKnots]knotPart
-	n     int
+	parts [nearKnots]float64
+	knots [nearKnots]uint8
+	n     uint8
 }
 
 // nearKnots is at most two of the start, two of the end, and the plateau.
@@ -134,8 +136,8 @@ func (p *profile) sum(rows []row) {
 		r.sums = r.sums[:0]
 		for j := range r.near {
 			n := &r.near[j]
-			for _, k := range n.knots[:n.n] {
-				sums[n.h.part][k.knot] += k.part * n.h.times
+			for i, k := range n.knots[:n.n] {
+				sums[n.h.part][k] += n.parts[i] * n.h.times
 			}
 			if !slices.ContainsFunc(r.sums, func(s partSum) bool { return s.part == n.h.part }) {
 				r.sums = append(r.sums, partSum{part: n.h.part})
@@ -217,7 +219,7 @@ func (p *profile) rows(g *grid, w *week, level []float64) []row {
 			}
 			n := near{h: h}
 			h.knotsAt(at, func(k int, part float64) {
-				n.knots[n.n] = knotPart{k, part}
+				n.knots[n.n], n.parts[n.n] = uint8(k), part
 				n.n++
 			})
 			if n.n > 0 {
@@ -275,8 +277,8 @@ func (p *profile) scale(usual float64) float64 {
 // brings is how much an event adds to a row by a shape, before scaling.
 func (n *near) brings(s *shape) float64 {
 	sum := 0.0
-	for _, k := range n.knots[:n.n] {
-		sum += k.part * s[k.knot]
+	for i, k := range n.knots[:n.n] {
+		sum += n.parts[i] * s[k]
 	}
 	return sum * n.h.times
 }

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -399,4 +401,42 @@ func TestConfigurationsAreChecked(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
+}
+
+// TestOnce has what a running feed would have, and leaves nothing behind.
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := &script{}
+		server.say(says{body: weddings(4)})
+		c := Config{
+			Name: "hall", URL: "https://x.example.com/secret", Transport: server,
+			Keep: filepath.Join(t.TempDir(), "kept"),
+		}
+		reading, state, err := Once(t.Context(), c, time.Now())
+		if err != nil || len(reading.Events) != 4 || state.Error != "" || state.Events != 4 {
+			t.Errorf("%d events, %+v, %v", len(reading.Events), state, err)
+		}
+		if _, err := os.Stat(c.Keep); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a copy was kept: %v", err)
+		}
+		run(t, c) // which keeps one
+		pass(10 * time.Minute)
+		for want, now := range map[string]says{"500": {status: 500}, "": {body: weddings(1)}} {
+			server.say(now)
+			reading, state, err = Once(t.Context(), c, time.Now())
+			if err != nil || len(reading.Events) != 4 || !strings.Contains(state.Error, want) ||
+				(want == "") != (state.Doubt != "") {
+				t.Errorf("%+v: %d events, %+v, %v", now, len(reading.Events), state, err)
+			}
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, _, err := Once(ended, c, time.Now()); !errors.Is(err, context.Canceled) {
+			t.Errorf("ended: %v", err)
+		}
+		if _, _, err := Once(t.Context(), Config{}, time.Now()); err == nil {
+			t.Error("a calendar from nowhere was read")
+		}
+	})
 }
