@@ -68,8 +68,8 @@ Without POOL, all pools are shown that the history knows.`,
 	return c
 }
 
-// What the runtime may let lie about while a forecast is made: the command ends soon after, and what it reads is bounded.
-// It takes a quarter of the time away.
+// What the runtime may let lie about while a forecast is made: the command ends soon after, and what it reads is
+// bounded. It takes a quarter of the time away.
 const (
 	lazyPercent = 400
 	lazyLimit   = 512 << 20
