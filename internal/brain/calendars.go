@@ -127,28 +127,42 @@ func (c *calendars) start(ctx context.Context, wanted config.Calendar, config fe
 	c.running[wanted.Name] = r
 }
 
+// notice is what is to be logged of a calendar.
+type notice struct {
+	name, alarm string // an empty alarm: it is fine again
+	events      int
+}
+
 // watch tells when events have changed, and logs alarms as they come and go.
 func (c *calendars) watch() {
+	notices, changed := c.look()
+	for _, n := range notices {
+		if n.alarm != "" {
+			c.log.Warn("calendar needs attention", "calendar", n.name, "alarm", n.alarm)
+		} else {
+			c.log.Info("calendar is fine again", "calendar", n.name, "events", n.events)
+		}
+	}
+	if changed {
+		c.changed()
+	}
+}
+
+// look finds what is different since the last look.
+func (c *calendars) look() (notices []notice, changed bool) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	changed := false
 	for name, r := range c.running {
 		if events := r.feed.Events(); events != r.events {
 			r.events, changed = events, true
 		}
 		state := r.feed.State()
 		if alarm := state.Alarm(); (alarm == "") != (r.alarm == "") {
-			if alarm != "" {
-				c.log.Warn("calendar needs attention", "calendar", name, "alarm", alarm)
-			} else {
-				c.log.Info("calendar is fine again", "calendar", name, "events", state.Events)
-			}
+			notices = append(notices, notice{name, alarm, state.Events})
 			r.alarm = alarm
 		}
 	}
-	if changed {
-		c.changed()
-	}
+	return notices, changed
 }
 
 // feedConfig is a calendar of the configuration as a feed takes it. folder is where copies are kept; "": nowhere.

@@ -26,8 +26,8 @@ func brainRows() []row[Config] {
 		{Option{
 			Path: "history.store",
 			Doc: "Where the demand of each pool is written down: the path of an SQLite file, or the URL of a PostgreSQL or " +
-				"TimescaleDB database (postgres://…). With auto it is history.db in $STATE_DIRECTORY, which systemd sets, or " +
-				"else usher-history.db beside this file. off remembers until usher ends. When it cannot be written, demand is " +
+				"TimescaleDB database (postgres://…). With auto it is usher-history.db in $STATE_DIRECTORY, which systemd " +
+				"sets, or else beside this file. off remembers until usher ends. When it cannot be written, demand is " +
 				"kept in memory for days and told about; clients are never affected.",
 		}, func(c *Config) value { return historyStore{&c.History.Store} }},
 		{Option{
