@@ -10,9 +10,14 @@ import (
 // lookStep is how often unused pools and changed files are looked for.
 const lookStep = 5 * time.Second
 
+// trimStep is how often the program's own pages are trimmed; the first time is soon after the start.
+const trimStep = 5 * time.Minute
+
 // keepUp does what is to be done from time to time, until ctx ends.
 func (s *Server) keepUp(ctx context.Context) error {
 	look, mark := time.NewTicker(lookStep), time.NewTicker(status.DefaultStatsPeriod)
+	trimmed := time.NewTimer(lookStep)
+	defer trimmed.Stop()
 	defer look.Stop()
 	defer mark.Stop()
 	for {
@@ -21,6 +26,11 @@ func (s *Server) keepUp(ctx context.Context) error {
 			return nil
 		case <-mark.C:
 			s.counts.mark(time.Now(), s.totals(ctx))
+		case <-trimmed.C:
+			if err := trim(); err != nil {
+				s.log.Debug("memory not trimmed", "error", err)
+			}
+			trimmed.Reset(trimStep)
 		case <-look.C:
 			for _, r := range s.routes.Evict(s.relay.Now()) {
 				s.remove(ctx, r)
