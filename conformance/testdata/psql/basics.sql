@@ -9,8 +9,8 @@ INSERT INTO guests (name) SELECT 'guest ' || n FROM generate_series(1, 5) AS n;
 -- expect: INSERT 0 5
 \d guests
 \d+ seated
-\dt
-\di
+\dt guests*
+\di guests*
 \df now
 SELECT id, name, arrived, 1.5::numeric AS price FROM guests \gdesc
 -- expect: price   | numeric
