@@ -136,7 +136,7 @@ func readSeries(
 ) error {
 	var workers errgroup.Group
 	workers.SetLimit(cores)
-	defer workers.Wait() //nolint:errcheck // they return none: what is wrong with a row is in its place
+	defer func() { _ = workers.Wait() }() // they return no error: what is wrong with a row is in its place
 	for {
 		row, err := from.Next()
 		if errors.Is(err, io.EOF) {

@@ -1,6 +1,7 @@
 package brain
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"log/slog"
@@ -169,7 +170,7 @@ func (c *calendars) look() (notices []notice, changed bool) {
 func feedConfig(folder string, inForce *config.Config, from *config.Calendar) feed.Config {
 	f := feed.Defaults()
 	f.Name, f.Kind, f.File, f.URL, f.Query = from.Name, from.Kind, from.File, string(from.URL), from.Query
-	f.Zone, f.Every, f.Past = zoneNamed(from.Timezone, inForce), from.Poll, calendarPast
+	f.Zone, f.Every, f.Past = loadZone(cmp.Or(from.Timezone, inForce.Timezone)), from.Poll, calendarPast
 	f.Format = map[config.CalendarFormat]calendar.Format{
 		config.FormatICal: calendar.ICalendar, config.FormatCSV: calendar.CSV, config.FormatYAML: calendar.YAML,
 	}[from.Format]
@@ -181,18 +182,6 @@ func feedConfig(folder string, inForce *config.Config, from *config.Calendar) fe
 		f.Keep = filepath.Join(folder, "usher-calendar-"+url.PathEscape(from.Name))
 	}
 	return f
-}
-
-// zoneNamed is a zone by its name, or the platform's.
-func zoneNamed(name string, inForce *config.Config) *time.Location {
-	if name == "" {
-		return zoneOf(inForce)
-	}
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		panic("bug: a time zone that the configuration does not take: " + name)
-	}
-	return zone
 }
 
 // dsn is how the calendar's own connection reaches a pool's database.

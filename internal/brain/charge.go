@@ -10,7 +10,6 @@ import (
 // charge is a pool in the brain's care, and what is known of it from looking.
 type charge struct {
 	Pool
-	seen   bool
 	sample pool.Sample // the last one
 
 	// Demand since the last decision.
@@ -19,10 +18,18 @@ type charge struct {
 	// What requests are like, as far as it was ever known.
 	load staffing.Load
 
-	told     int // the target that was wished for
-	limit    int // what ordinary requests were limited to; 0: never
+	told     int         // the target that was wished for
+	limit    int         // what ordinary requests were limited to; 0: never
+	scaled   scaler.Pool // as it was decided about last, without what is expected of it
 	decision scaler.Decision
 	changes  map[scaler.Cause]uint64 // of the target
+}
+
+// newCharge is a pool that nothing was decided about yet.
+func newCharge(p Pool) *charge {
+	return &charge{
+		Pool: p, scaled: scaler.Pool{Name: p.Name, Rules: scalingRules(&p, 0)}, changes: map[scaler.Cause]uint64{},
+	}
 }
 
 // look takes a sample.
@@ -30,7 +37,7 @@ func (c *charge) look() pool.Sample {
 	s := c.Engine.Sample()
 	c.demand += float64(s.Demand())
 	c.looks++
-	c.sample, c.seen = s, true
+	c.sample = s
 	return s
 }
 

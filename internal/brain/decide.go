@@ -12,7 +12,6 @@ import (
 type house struct {
 	brain  *Brain
 	server string
-	budget int
 
 	scaled  scaler.State
 	decided time.Time
@@ -44,17 +43,14 @@ func (h *house) step(charges []*charge, now time.Time) {
 // decide decides on the targets of all pools of the server, and carries it out.
 func (h *house) decide(charges []*charge, now time.Time) {
 	pools := make([]scaler.Pool, len(charges))
-	h.budget = 0
 	for i, c := range charges {
-		pools[i] = scaler.Pool{
+		c.scaled = scaler.Pool{
 			Name: c.Name, Rules: scalingRules(&c.Pool, h.tuning.most(len(charges))), Observed: c.observed(),
-			Forecast: h.brain.forecastOf(c.Name), Override: h.brain.overrideOf(c.Database, now),
 		}
-		if c.Budget > 0 {
-			h.budget = c.Budget
-		}
+		pools[i] = c.scaled
+		pools[i].Forecast, pools[i].Override = h.brain.forecastOf(c.Name), h.brain.overrideOf(c.Database, now)
 	}
-	budget := h.budget
+	budget := charges[0].Budget // that of their server
 	for _, c := range charges {
 		if budget > 0 {
 			budget = max(1, budget-c.Options.Size.Reserve)

@@ -54,14 +54,11 @@ func calibrate(
 ) forecast.Calibration {
 	var c forecast.Calibration
 	came := report.NewKnown(past).Mean
-	midnight := func(t time.Time, days int) time.Time {
-		t = t.In(zone)
-		return time.Date(t.Year(), t.Month(), t.Day()+days, 0, 0, 0, 0, zone)
-	}
 	for i := range issued {
 		f := &issued[i]
 		for ahead := range 2 { // what it said of the rest of its day, and of the next
-			from, until := midnight(f.Issued, ahead), midnight(f.Issued, ahead+1)
+			local := f.Issued.In(zone)
+			from, until := report.Midnight(local, ahead), report.Midnight(local, ahead+1)
 			if !until.After(now) {
 				c = c.Learn(f, came, from, until)
 			}

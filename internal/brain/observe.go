@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/usher-pg/usher/internal/history"
-	"github.com/usher-pg/usher/internal/scaler"
 )
 
 // decideEvery is how often targets are decided on. An emergency does not wait for it.
@@ -52,10 +51,12 @@ func (b *Brain) meet(pools []Pool) {
 		c := b.charges[p.Name]
 		switch {
 		case c == nil:
-			b.charges[p.Name] = &charge{Pool: p, changes: map[scaler.Cause]uint64{}}
+			b.charges[p.Name] = newCharge(p)
 			b.wake()
 		case c.Engine != p.Engine: // made anew
-			b.charges[p.Name] = &charge{Pool: p, load: c.load, changes: c.changes}
+			again := newCharge(p)
+			again.load, again.changes = c.load, c.changes
+			b.charges[p.Name] = again
 		default:
 			c.Pool = p
 		}

@@ -9,10 +9,13 @@ import (
 )
 
 // zoneOf is the platform's time zone.
-func zoneOf(c *config.Config) *time.Location {
-	zone, err := time.LoadLocation(c.Timezone)
+func zoneOf(c *config.Config) *time.Location { return loadZone(c.Timezone) }
+
+// loadZone is a zone of the configuration, which has checked its name.
+func loadZone(name string) *time.Location {
+	zone, err := time.LoadLocation(name)
 	if err != nil {
-		panic("bug: a time zone that the configuration does not take: " + c.Timezone)
+		panic("bug: a time zone that the configuration does not take: " + name)
 	}
 	return zone
 }

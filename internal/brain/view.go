@@ -26,7 +26,6 @@ type shownPool struct {
 	Pool
 	scaled   scaler.Pool
 	decision scaler.Decision
-	budget   int
 	demand   float64 // in the last step
 	changes  []status.Count
 }
@@ -35,12 +34,7 @@ type shownPool struct {
 func (b *Brain) show() {
 	var s shown
 	for _, c := range b.charges {
-		p := shownPool{Pool: c.Pool, decision: c.decision, demand: float64(c.sample.Demand())}
-		p.scaled = scaler.Pool{
-			Name: c.Name, Rules: scalingRules(&c.Pool, b.houses[c.Server].tuning.most(b.sharing(c.Server))),
-			Observed: c.decision.Observed,
-		}
-		p.budget = c.Budget
+		p := shownPool{Pool: c.Pool, scaled: c.scaled, decision: c.decision, demand: float64(c.sample.Demand())}
 		for _, cause := range slices.Sorted(maps.Keys(c.changes)) {
 			p.changes = append(p.changes, status.Count{Reason: cause.String(), Count: c.changes[cause]})
 		}
@@ -54,17 +48,6 @@ func (b *Brain) show() {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.shown = s
-}
-
-// sharing is how many pools lead to a server.
-func (b *Brain) sharing(server string) int {
-	n := 0
-	for _, c := range b.charges {
-		if c.Server == server {
-			n++
-		}
-	}
-	return n
 }
 
 func (t *tuning) view(server string) status.Tuning {
@@ -84,7 +67,7 @@ type seen struct {
 	outlook outlook
 }
 
-// look copies what is shown.
+// pools copies what is shown.
 func (b *Brain) pools() ([]seen, []status.Tuning) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
@@ -99,7 +82,7 @@ func (b *Brain) pools() ([]seen, []status.Tuning) {
 	return list, b.shown.tuning
 }
 
-// accuracy is that of the last days, if there were any.
+// shownAccuracy is that of the last days, if there were any.
 func (o *outlook) shownAccuracy() *report.Accuracy {
 	if o.accuracy.Points == 0 {
 		return nil
@@ -117,7 +100,7 @@ func (b *Brain) Forecasts() []status.Forecast {
 		p := &pools[i]
 		list = append(list, status.Forecast{
 			Database: p.Database, User: p.User,
-			Outlook: scaler.Plan(now, p.scaled, p.decision.Target, p.budget),
+			Outlook: scaler.Plan(now, p.scaled, p.decision.Target, p.Budget),
 			Trouble: p.outlook.trouble, Accuracy: p.outlook.shownAccuracy(),
 		})
 	}
@@ -206,7 +189,7 @@ func (b *Brain) Outlook(database string, quantile float64, ahead time.Duration) 
 		}
 		found = true
 		o.Measured += p.demand
-		plan := scaler.Plan(now, p.scaled, p.decision.Target, p.budget)
+		plan := scaler.Plan(now, p.scaled, p.decision.Target, p.Budget)
 		if plan.Absent != "" {
 			o.Absent = plan.Absent
 			continue

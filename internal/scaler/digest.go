@@ -10,10 +10,7 @@ import (
 // Digest is an outlook in few rows: the greatest of each hour of the first day, then of each day. Their targets are the
 // greatest too, which may be planned for another time of the hour or day.
 func (o *Outlook) Digest() []Row {
-	zone, err := time.LoadLocation(o.Timezone)
-	if err != nil {
-		zone = time.UTC
-	}
+	zone := o.zone()
 	var rows []Row
 	last := ""
 	for i := range o.Points {
@@ -41,10 +38,7 @@ func (o *Outlook) Digest() []Row {
 // Action is what is done because of a row, for a person: "prescale 17:00" for the spike that it is part of, with what
 // will be missing.
 func (o *Outlook) Action(row *Row) string {
-	zone, err := time.LoadLocation(o.Timezone)
-	if err != nil {
-		zone = time.UTC
-	}
+	zone := o.zone()
 	for i := range o.Spikes {
 		s := &o.Spikes[i]
 		if row.Start.Before(s.Start) || !row.Start.Before(s.End) {
@@ -57,6 +51,15 @@ func (o *Outlook) Action(row *Row) string {
 		return action
 	}
 	return ""
+}
+
+// zone is that of Timezone, or UTC if this machine does not know it.
+func (o *Outlook) zone() *time.Location {
+	zone, err := time.LoadLocation(o.Timezone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
 }
 
 // Limit leaves out what begins at a time or later.

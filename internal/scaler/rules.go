@@ -48,7 +48,7 @@ type Rules struct {
 	// Priority is whose wishes the budget serves first: the greatest.
 	Priority int `json:"priority,omitempty"`
 
-	// Quantile of the forecast is planned for, 0.5 to 0.99; see QuantileOfCosts.
+	// Quantile of the forecast is planned for, 0.5 to 0.99.
 	Quantile float64 `json:"quantile"`
 	// Enter times what is usual is a spike, which ends below Leave times. It is Least connections above it.
 	Enter float64 `json:"enter"`
@@ -88,15 +88,6 @@ func (r Rules) most() int {
 		return r.Max
 	}
 	return max(r.Min, min(r.Max, r.Cap))
-}
-
-// QuantileOfCosts is which quantile to plan for, when one connection too few costs that much more than one too many:
-// 9 times gives 0.9. It is between 0.5 and 0.99.
-func QuantileOfCosts(few, many float64) float64 {
-	if !(few > 0 && many > 0) {
-		return 0.9
-	}
-	return min(max(few/(few+many), 0.5), 0.99)
 }
 
 // Mode is whether decisions are carried out.

@@ -17,17 +17,6 @@ import (
 	"github.com/usher-pg/usher/internal/staffing"
 )
 
-func TestQuantileOfCosts(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct{ few, many, want float64 }{
-		{9, 1, 0.9}, {1, 1, 0.5}, {1, 9, 0.5}, {1000, 1, 0.99}, {0, 0, 0.9}, {math.NaN(), 1, 0.9},
-	} {
-		if got := QuantileOfCosts(test.few, test.many); math.Abs(got-test.want) > 1e-9 {
-			t.Errorf("%v to %v: %v, expected %v", test.few, test.many, got, test.want)
-		}
-	}
-}
-
 func TestRulesThatCannotBeAreABug(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*Rules){

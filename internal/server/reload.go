@@ -74,7 +74,7 @@ func (s *Server) reread(ctx context.Context, files []string) {
 // adopt puts a configuration in force. After an error nothing has changed. s.reloading is held.
 func (s *Server) adopt(ctx context.Context, wanted *config.Config) error {
 	before := s.settings.Load()
-	loaded, err := routing.Load(untilRestart(wanted, before.Config), before)
+	loaded, err := routing.Load(config.Reloaded(before.Config, wanted), before)
 	if err != nil {
 		return err
 	}
@@ -107,14 +107,6 @@ func (s *Server) logChanges(changes []config.Change) {
 			s.log.Warn("option needs a restart to change", "option", c.Path, "from", c.Old, "to", c.New)
 		}
 	}
-}
-
-// untilRestart is the configuration wanted, but for what cannot change while usher runs.
-func untilRestart(wanted, inForce *config.Config) *config.Config {
-	c := wanted.Clone()
-	c.UnixSocketMode, c.HTTP, c.KEDA = inForce.UnixSocketMode, inForce.HTTP, inForce.KEDA
-	c.Loops, c.IOUring, c.Log.Format, c.History = inForce.Loops, inForce.IOUring, inForce.Log.Format, inForce.History
-	return c
 }
 
 // remove ends a pool that was taken out of the routes.

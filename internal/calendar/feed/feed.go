@@ -14,13 +14,6 @@ import (
 	"github.com/usher-pg/usher/internal/calendar"
 )
 
-// Reader is what is known of a calendar. All of it is safe to be called by many at once, and does no input or output.
-type Reader interface {
-	// Events are those of the last good copy, within the time that is of interest. Never nil.
-	Events() *calendar.Set
-	State() State
-}
-
 // State is how a feed is.
 type State struct {
 	Name  string `json:"name"`
@@ -63,7 +56,8 @@ func (s State) Alarm() string {
 	return ""
 }
 
-// Feed is a calendar that is fetched again and again. It implements Reader.
+// Feed is a calendar that is fetched again and again. Its events and state may be asked for by many at once, which does
+// no input or output.
 type Feed struct {
 	config Config
 	now    atomic.Pointer[snapshot]
@@ -96,10 +90,10 @@ func New(c Config) (*Feed, error) {
 	return f, nil
 }
 
-// Events implements Reader.
+// Events are those of the last good copy, within the time that is of interest. Never nil.
 func (f *Feed) Events() *calendar.Set { return f.now.Load().events }
 
-// State implements Reader.
+// State is how the feed is now.
 func (f *Feed) State() State {
 	s := f.now.Load().state
 	if !s.Copy.IsZero() {

@@ -354,28 +354,6 @@ func TestWhereNothingCanBeKeptIsSaid(t *testing.T) {
 	})
 }
 
-func TestAGroupIsPutTogetherOnce(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		servers := []*script{{now: says{body: weddings(3)}}, {now: says{body: weddings(4)}}}
-		var readers []Reader
-		for i, server := range servers {
-			readers = append(readers, run(t, Config{Name: fmt.Sprint(i), URL: "https://x.example.com/", Transport: server}))
-		}
-		g := NewGroup(readers...)
-		first := g.Events()
-		pass(time.Hour)
-		if first.Len() != 7 || g.Events() != first || len(g.States()) != 2 {
-			t.Errorf("%d events, then %d", first.Len(), g.Events().Len())
-		}
-		servers[1].say(says{body: weddings(5)})
-		pass(time.Hour)
-		if got := g.Events().Len(); got != 8 {
-			t.Errorf("%d events, want 8", got)
-		}
-	})
-}
-
 func TestAStateIsJSON(t *testing.T) {
 	t.Parallel()
 	if _, err := json.Marshal(State{Problems: []calendar.Problem{{Line: 1}}}); err != nil {

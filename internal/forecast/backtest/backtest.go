@@ -41,13 +41,13 @@ func Run(buckets []history.Bucket, events []calendar.Event, o Options) (*Report,
 	buckets = slices.Clone(buckets)
 	slices.SortFunc(buckets, func(a, b history.Bucket) int { return a.Start.Compare(b.Start) })
 	r := newReplay(buckets, events, o)
-	if r.last.Before(midnight(r.first, o.Warm+2)) {
+	if r.last.Before(report.Midnight(r.first, o.Warm+2)) {
 		return nil, fmt.Errorf("history is from %s to %s, but %d days of it are needed before days count, and 2 that do",
 			r.first.Format(time.DateOnly), r.last.Format(time.DateOnly), o.Warm)
 	}
 	for n := o.Learn; ; n++ {
-		day := midnight(r.first, n)
-		if midnight(day, 1).After(r.last) || n > mostDays {
+		day := report.Midnight(r.first, n)
+		if report.Midnight(day, 1).After(r.last) || n > mostDays {
 			break
 		}
 		r.replay(day, n >= o.Warm)
@@ -67,11 +67,6 @@ func (o Options) withDefaults() Options {
 	}
 	o.Learn = min(o.Learn, o.Warm)
 	return o
-}
-
-// midnight is the beginning of the local day that many days after t's.
-func midnight(t time.Time, days int) time.Time {
-	return time.Date(t.Year(), t.Month(), t.Day()+days, 0, 0, 0, 0, t.Location())
 }
 
 // replay is a history on its way through time.
@@ -98,7 +93,7 @@ type issued struct {
 
 func newReplay(buckets []history.Bucket, events []calendar.Event, o Options) *replay {
 	r := &replay{o: o, buckets: buckets, events: events, known: report.NewKnown(buckets)}
-	r.first = midnight(buckets[0].Start.In(o.Zone), 0)
+	r.first = report.Midnight(buckets[0].Start.In(o.Zone), 0)
 	r.last = buckets[len(buckets)-1].End().In(o.Zone)
 	finest := 24 * time.Hour
 	for i := range buckets {
@@ -113,14 +108,14 @@ func newReplay(buckets []history.Bucket, events []calendar.Event, o Options) *re
 
 // replay forecasts a day at the midnight with which the day before begins, and compares.
 func (r *replay) replay(d time.Time, counts bool) {
-	at := midnight(d, -1)
-	for len(r.issued) > 0 && !midnight(r.issued[0].day, 1).After(at) {
+	at := report.Midnight(d, -1)
+	for len(r.issued) > 0 && !report.Midnight(r.issued[0].day, 1).After(at) {
 		i := &r.issued[0]
-		r.calibration = r.calibration.Learn(&i.forecast, r.known.Mean, i.day, midnight(i.day, 1))
+		r.calibration = r.calibration.Learn(&i.forecast, r.known.Mean, i.day, report.Midnight(i.day, 1))
 		r.issued = r.issued[1:]
 	}
 	n, _ := slices.BinarySearchFunc(r.buckets, at, func(b history.Bucket, t time.Time) int { return b.Start.Compare(t) })
-	next := midnight(d, 1)
+	next := report.Midnight(d, 1)
 	f := forecast.Make(forecast.Input{
 		Now: at, Zone: r.o.Zone, History: r.buckets[:n], Events: r.events, Rules: r.o.Rules,
 		Calibration: r.calibration, Fine: next.Sub(at), Far: next.Sub(at),

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/usher-pg/usher/internal/forecast"
+	"github.com/usher-pg/usher/internal/forecast/report"
 )
 
 // Report is how forecasts did. Half of the days that count are the first half: what was chosen, was chosen on it.
@@ -83,7 +84,7 @@ const overMost = 0.20
 func (r *replay) report() *Report {
 	half := len(r.days) / 2
 	p := &Report{
-		Zone: r.o.Zone.String(), From: r.days[0].date, Until: midnight(r.days[len(r.days)-1].date, 1),
+		Zone: r.o.Zone.String(), From: r.days[0].date, Until: report.Midnight(r.days[len(r.days)-1].date, 1),
 		Ahead: "issued at the midnight a day before the day's own", Slot: r.slot, Rung: r.rung, Plan: r.o.Plan,
 	}
 	if p.Plan == 0 {
