@@ -40,7 +40,8 @@ type loop struct {
 
 	grants   []engine.Grant[*server] // to be delivered before the turn ends
 	work     engine.Work[*server]
-	nextScan time.Duration
+	nextScan time.Duration // when timeouts are looked at, and nextLook those of clients, too
+	nextLook time.Duration
 
 	clients [clientPlaces]int
 	servers [serverPlaces]int
@@ -140,18 +141,21 @@ func (s *slots) get(token reactor.Token) (*client, *server) {
 	return i.client, i.server
 }
 
-// each calls f for every conn. f may close the conn it is given.
+// each calls f for every conn. f may close the conn it is given, and others: they may still be met, in the place of those
+// that are gone.
 func (s *slots) each(f func(*client, *server)) {
-	for i := 0; ; i++ {
+	var some [64]slot // copied at once, because there may be thousands
+	for from := 0; ; from += len(some) {
 		s.mutex.Lock()
-		if i == len(s.slots) {
-			s.mutex.Unlock()
-			return
-		}
-		slot := s.slots[i]
+		n := copy(some[:], s.slots[min(from, len(s.slots)):])
 		s.mutex.Unlock()
-		if slot.client != nil || slot.server != nil {
-			f(slot.client, slot.server)
+		for _, slot := range some[:n] {
+			if slot.client != nil || slot.server != nil {
+				f(slot.client, slot.server)
+			}
+		}
+		if n < len(some) {
+			return
 		}
 	}
 }
