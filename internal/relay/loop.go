@@ -32,6 +32,8 @@ type loop struct {
 	upstream   flow    // what goes to a server
 	downstream flow    // what goes to a client
 	chunks     chunks
+	later      []reactor.Token // of conns that are to be read on
+	reading    []reactor.Token // the other half of later, swapped in
 	outbox     outbox
 	inbox      inbox
 
@@ -191,6 +193,7 @@ func (l *loop) meet(token reactor.Token, event reactor.Event) {
 // Turn implements reactor.Handler.
 func (l *loop) Turn() time.Duration {
 	l.now = l.reactor.Now()
+	l.readOn()
 	sleep := longestSleep
 	for _, p := range l.pools {
 		if l.now >= p.engine.Due() {
@@ -206,7 +209,18 @@ func (l *loop) Turn() time.Duration {
 		l.deliver()
 	}
 	l.finish()
+	if len(l.later) > 0 {
+		return 0
+	}
 	return max(sleep, 0)
+}
+
+// readOn lets conns read on that had more than one read takes.
+func (l *loop) readOn() {
+	l.later, l.reading = l.reading[:0], l.later
+	for _, token := range l.reading {
+		l.meet(token, reactor.Readable)
+	}
 }
 
 // deliver hands granted server connections to those who waited for them. It is called at the end of whatever may have
