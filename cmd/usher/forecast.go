@@ -20,6 +20,7 @@ import (
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/forecast"
 	"github.com/usher-pg/usher/internal/foresight"
+	"github.com/usher-pg/usher/internal/history"
 )
 
 // forecastFlags are what the command is told.
@@ -99,13 +100,20 @@ func runForecast(ctx context.Context, c *cobra.Command, f forecastFlags, args []
 		return err
 	}
 	var reading *brain.Reading
+	var remembered []history.Event
 	var first *brain.Known
 	g, both := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { reading, err = brain.ReadCalendars(both, cfg, folder, 0, now); return err })
-	g.Go(func() (err error) { first, err = offline.Look(both, pools[0], now); return err })
+	g.Go(func() (err error) {
+		if remembered, err = offline.Remembered(both, now); err == nil {
+			first, err = offline.Look(both, pools[0], now)
+		}
+		return err
+	})
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	reading.Remember(remembered, now)
 	pages := make([]*foresight.Page, len(pools))
 	for i, pool := range pools {
 		known := first

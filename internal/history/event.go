@@ -102,11 +102,6 @@ func (e *Event) corrects(o *Event) bool {
 	return e.Start.Sub(o.Start).Abs() < sameWithin && (e.Name == o.Name || start && end)
 }
 
-// Alike reports whether nothing of two events is different but their IDs.
-func (e *Event) Alike(o *Event) bool {
-	return e.identity() == o.identity() && e.Kind == o.Kind && e.Guests == o.Guests
-}
-
 // NumberTwins sorts events by source, start, end, name, guests and ID, and numbers those that are alike in the first
 // four. All of a calendar have to be there that are: a calendar without names has several at the same time.
 func NumberTwins(events []Event) {
@@ -220,4 +215,26 @@ func (s *sameness) with(e *Event) bool {
 		}
 	}
 	return false
+}
+
+// News are those of events that stored have not, or not as they are but for their IDs.
+func News(stored, events []Event) []Event {
+	if len(events) == 0 {
+		return nil
+	}
+	from, to := Near(events)
+	known := map[identity]*Event{}
+	for i := range stored {
+		if start := stored[i].Start; !start.Before(from) && !start.After(to) {
+			known[stored[i].identity()] = &stored[i]
+		}
+	}
+	var news []Event
+	for i := range events {
+		e := &events[i]
+		if o := known[e.identity()]; o == nil || o.Kind != e.Kind || o.Guests != e.Guests {
+			news = append(news, *e)
+		}
+	}
+	return news
 }

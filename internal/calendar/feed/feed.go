@@ -95,12 +95,19 @@ func (f *Feed) Events() *calendar.Set { return f.now.Load().events }
 
 // State is how the feed is now.
 func (f *Feed) State() State {
-	s := f.now.Load().state
+	_, s := f.Look()
+	return s
+}
+
+// Look is Events and State of one moment.
+func (f *Feed) Look() (*calendar.Set, State) {
+	now := f.now.Load()
+	s := now.state
 	if !s.Copy.IsZero() {
 		s.Age = max(time.Since(s.Copy), 0)
 	}
 	s.Stale = s.Age > f.config.Stale
-	return s
+	return now.events, s
 }
 
 // Run fetches the calendar at once and then again and again, until ctx is done. It begins with what is kept on disk.

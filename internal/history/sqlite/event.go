@@ -149,8 +149,8 @@ func (s *Store) Events(ctx context.Context, from, to time.Time) ([]history.Event
 	from, to = history.Clamp(from), history.Clamp(to)
 	first, last := dayOf(from.Add(-history.LongestEvent)), dayOf(to)
 	var count int // to make room at once
-	if err := s.db.QueryRowContext(ctx, "SELECT coalesce(sum(count), 0) FROM event WHERE day BETWEEN ? AND ?", first, last).
-		Scan(&count); err != nil {
+	if err := s.db.QueryRowContext(ctx, "SELECT coalesce(sum(count), 0) FROM event WHERE day BETWEEN ? AND ?",
+		first, last).Scan(&count); err != nil {
 		return nil, fmt.Errorf("read events: %w", mark(ctx, err))
 	}
 	events := make([]history.Event, 0, min(max(count, 0), history.MostEvents))
