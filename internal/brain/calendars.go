@@ -124,6 +124,10 @@ func (c *calendars) start(ctx context.Context, wanted config.Calendar, config fe
 	}
 	ctx, stop := context.WithCancel(ctx)
 	r := &running{wanted: wanted, config: config, feed: f, stop: stop, ended: make(chan struct{})}
+	// What it listed before usher was started: some of it may be over since, and not in what is fetched now.
+	f.Restore()
+	events, state := f.Look()
+	r.lately.look(events, state.Copy, c.now())
 	go func() {
 		defer close(r.ended)
 		_ = f.Run(ctx) // it ends with the context, and only then

@@ -118,12 +118,17 @@ func (p *past) remember(events []history.Event) {
 	if len(events) == 0 {
 		return
 	}
-	p.events = slices.Concat(history.Apart(p.events, events), events)
-	if over := len(p.events) - history.MostEvents; over > 0 {
-		slices.SortStableFunc(p.events, func(a, b history.Event) int { return a.Start.Compare(b.Start) })
-		p.events = p.events[over:]
-	}
+	p.events = latest(slices.Concat(history.Apart(p.events, events), events))
 	p.version++
+}
+
+// latest are those that are kept.
+func latest(events []history.Event) []history.Event {
+	if over := len(events) - history.MostEvents; over > 0 {
+		slices.SortStableFunc(events, func(a, b history.Event) int { return a.Start.Compare(b.Start) })
+		events = events[over:]
+	}
+	return events
 }
 
 // settle is what comes after events that ended were asked for, and those of which demand is known are remembered: the

@@ -1,7 +1,6 @@
 package brain
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/usher-pg/usher/internal/calendar"
 	"github.com/usher-pg/usher/internal/forecast"
 	"github.com/usher-pg/usher/internal/history"
 	"github.com/usher-pg/usher/internal/history/sqlite"
@@ -377,110 +375,4 @@ func TestACalendarThatIsTakenOutCountsNoMore(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestEventsThatCannotBeReadAreNoTroubleOfForecasts, and are told once.
-func TestEventsThatCannotBeReadAreNoTroubleOfForecasts(t *testing.T) {
-	t.Parallel()
-	s := newStage(t, onePool("observe", ""))
-	fill(t, s.path(), "shop", 2, saturday)
-	db, err := sql.Open("sqlite", s.path())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Exec("DROP TABLE event"); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	stop := s.keeping()
-	defer stop()
-	s.awaitHistory()
-	p := s.poolsNow()[0]
-	for range 3 {
-		s.remember(t.Context())
-		s.foreseePool(t.Context(), &p)
-	}
-	if o := s.outlooks["shop"]; o.trouble != "" || o.forecast.Absent != "" {
-		t.Errorf("trouble %q, absent %q", o.trouble, o.forecast.Absent)
-	}
-	if got := s.log.count("past events are not remembered"); got != 1 {
-		t.Errorf("told %d times:\n%s", got, s.log)
-	}
-}
-
-// TestWhatEndedIsFoundOnce, whatever the clock does meanwhile.
-func TestWhatEndedIsFoundOnce(t *testing.T) {
-	t.Parallel()
-	var listed []calendar.Event
-	for i, at := range aDayEach(saturday, 5) {
-		listed = append(listed, calendar.Event{
-			Source: "parties", ID: fmt.Sprint(i), Name: fmt.Sprint(i), Start: at, End: at.Add(time.Hour),
-		})
-	}
-	var p past
-	var l lately
-	set := calendar.NewSet(listed)
-	for _, step := range []struct {
-		now  time.Duration // since saturday
-		over bool          // noticed by looking
-		want []string      // found
-		seen bool          // and demand is known
-	}{
-		{-time.Hour, false, nil, true},
-		{-time.Minute, false, nil, true},
-		{300 * day, true, []string{"0", "1", "2", "3", "4"}, false},
-		{301 * day, false, nil, false},
-		{-time.Minute, false, nil, true},
-		{59 * time.Minute, false, nil, true},
-		{time.Hour, true, []string{"0"}, false},
-		{2 * time.Hour, false, []string{"0"}, true},
-		{3 * time.Hour, false, nil, true},
-		{day + 2*time.Hour, true, []string{"1"}, false},
-		{day + 9*time.Hour, false, []string{"1"}, false},
-		{4*day + 3*time.Hour, true, []string{"1", "2", "3", "4"}, true},
-		{-day, false, nil, true},
-		{4*day + 3*time.Hour, true, nil, true},
-	} {
-		now := saturday.Add(step.now)
-		if _, over := l.look(set, now, now); over != step.over {
-			t.Errorf("%v: a look says %v", step.now, over)
-		}
-		ended := p.ended(&l, now)
-		var names []string
-		for _, e := range ended {
-			names = append(names, e.Name)
-		}
-		if !slices.Equal(names, step.want) {
-			t.Errorf("%v: found %v, want %v", step.now, names, step.want)
-		}
-		if step.seen {
-			p.remember(ended)
-		}
-		p.settle(&l)
-	}
-}
-
-func TestTheHistoryBearsWitness(t *testing.T) {
-	t.Parallel()
-	at := func(minutes int) time.Time { return saturday.Add(time.Duration(minutes) * time.Minute) }
-	buckets := []history.Bucket{
-		{Start: at(0), Width: 5 * time.Minute}, {Start: at(5), Width: 5 * time.Minute}, {Start: at(60), Width: time.Hour},
-	}
-	for _, tt := range []struct {
-		from, to int
-		want     bool
-	}{
-		{-60, -10, false}, {-60, 1, true}, {3, 4, true}, {5, 5, true}, {10, 10, false}, {9, 20, true}, {20, 50, false},
-		{20, 61, true}, {80, 90, true}, {119, 300, true}, {120, 300, false},
-	} {
-		e := history.Event{Start: at(tt.from), End: at(tt.to)}
-		if got := during(buckets, &e); got != tt.want {
-			t.Errorf("from %d to %d: %v", tt.from, tt.to, got)
-		}
-	}
-	if during(nil, &history.Event{Start: at(0), End: at(9)}) {
-		t.Error("nothing bears witness")
-	}
 }

@@ -23,7 +23,7 @@ func (b *Brain) remember(ctx context.Context) {
 	err := b.recall(ctx, store)
 	var known []history.Event
 	if err == nil {
-		known, err = witnessed(ctx, store, b.calendars.ended(now))
+		known, err = witnessed(ctx, store, latest(b.calendars.ended(now)))
 	}
 	if err != nil {
 		if text := err.Error(); text != b.forgetful && ctx.Err() != context.Canceled {

@@ -62,11 +62,12 @@ type Feed struct {
 	config Config
 	now    atomic.Pointer[snapshot]
 
-	// What Run alone uses.
-	good    edition // data is nil: there is none
-	judge   judge
-	state   State
-	reading calendar.Reading // of good
+	// What Run alone uses, and Restore before it.
+	restored bool
+	good     edition // data is nil: there is none
+	judge    judge
+	state    State
+	reading  calendar.Reading // of good
 }
 
 // snapshot is what readers see.
@@ -110,9 +111,18 @@ func (f *Feed) Look() (*calendar.Set, State) {
 	return now.events, s
 }
 
+// Restore begins with what is kept on disk, so that it can be seen before there is anything newer. Run does so unless
+// it was done before.
+func (f *Feed) Restore() {
+	f.restored = true
+	f.restore(time.Now())
+}
+
 // Run fetches the calendar at once and then again and again, until ctx is done. It begins with what is kept on disk.
 func (f *Feed) Run(ctx context.Context) error {
-	f.restore(time.Now())
+	if !f.restored {
+		f.Restore()
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

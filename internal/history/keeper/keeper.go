@@ -18,8 +18,8 @@ const (
 	// MostRecords and MostRecordBytes bound the queue of forecasts and decisions.
 	MostRecords     = 10_000
 	MostRecordBytes = 16 << 20
-	// MostEvents bounds the queue of events: 4 MB.
-	MostEvents = 20_000
+	// MostEvents bounds the queue of events: all that a store keeps, 10 MB.
+	MostEvents = history.MostEvents
 	// atOnce is how many buckets, and how many events, are written in a transaction.
 	atOnce = 1000
 	// patience is how long one write may take. SQLite waits five seconds for another writer.
