@@ -91,9 +91,6 @@ func tookPlace(dropped []history.Event, first, second time.Time) []history.Event
 // ended are events that a calendar lists or has dropped, that took place as far as it knows, and that are not
 // remembered as they are.
 func (p *past) ended(l *lately, now time.Time) []history.Event {
-	if l.judged.After(now) {
-		l.judged = now // the clock was set back
-	}
 	if l.confirmed.IsZero() {
 		return nil // there is no copy yet
 	}

@@ -219,6 +219,7 @@ func TestWhichEventsAreKept(t *testing.T) {
 		"dropped when it is over":          {says{end: ""}, []string{"a party"}},
 		"dropped some time later":          {says{end + 7*time.Minute: ""}, []string{"a party"}},
 		"dropped when it begins":           {says{0: ""}, []string{"a party"}},
+		"postponed when it began":          {says{0: "", 2 * time.Minute: "1 10h a party"}, []string{}},
 		"cancelled before":                 {says{-8 * time.Minute: ""}, []string{}},
 		"cancelled in the last minute":     {says{-time.Minute: ""}, []string{}},
 		"cancelled while it was under way": {says{end / 2: ""}, []string{}},

@@ -132,6 +132,37 @@ func TestWhatEndedIsFoundOnce(t *testing.T) {
 	}
 }
 
+// TestWhatIsGoneIsKnownOnce, whether it is remembered already or not, and without a look or a copy in between.
+func TestWhatIsGoneIsKnownOnce(t *testing.T) {
+	t.Parallel()
+	var p past
+	var l lately
+	party := calendar.Event{Source: "parties", ID: "1", Start: saturday, End: saturday.Add(time.Hour), Guests: 9}
+	remembered := eventsOf(slices.Values([]calendar.Event{party}))
+	with, without, now := calendar.NewSet([]calendar.Event{party}), calendar.NewSet(), saturday.Add(2*time.Hour)
+	for _, step := range []struct {
+		what   string
+		do     func()
+		listed *calendar.Set
+		want   int
+	}{
+		{"it is not known", func() {}, without, 0},
+		{"it is remembered", func() { p.remember(remembered) }, without, 1},
+		{"it is listed", func() { l.look(with, saturday, now) }, with, 0},
+		{"it has been dropped", func() {}, without, 1},
+		{"that was noticed", func() { l.look(without, now, now) }, without, 1},
+		{"it was not remembered", func() { p = past{version: 7} }, without, 1},
+		{"it is listed again", func() { l.look(with, now, now) }, with, 0},
+		{"nothing remembers it", func() { l.look(without, saturday, now) }, without, 0},
+	} {
+		step.do()
+		got := slices.Collect(p.unlisted("parties", &l, step.listed, now))
+		if len(got) != step.want || len(got) > 0 && got[0] != party {
+			t.Errorf("%s: %v", step.what, got)
+		}
+	}
+}
+
 func TestTheHistoryBearsWitness(t *testing.T) {
 	t.Parallel()
 	at := func(minutes int) time.Time { return saturday.Add(time.Duration(minutes) * time.Minute) }
