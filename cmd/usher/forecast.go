@@ -100,20 +100,28 @@ func runForecast(ctx context.Context, c *cobra.Command, f forecastFlags, args []
 		return err
 	}
 	var reading *brain.Reading
-	var remembered []history.Event
 	var first *brain.Known
 	g, both := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { reading, err = brain.ReadCalendars(both, cfg, folder, 0, now); return err })
+	remembered := make(chan []history.Event, 1) // before demand is read, which takes longer
 	g.Go(func() (err error) {
-		if remembered, err = offline.Remembered(both, now); err == nil {
-			first, err = offline.Look(both, pools[0], now)
+		if reading, err = brain.ReadCalendars(both, cfg, folder, 0, now); err == nil {
+			reading.Remember(<-remembered, now)
 		}
+		return err
+	})
+	g.Go(func() error {
+		defer close(remembered)
+		past, err := offline.Remembered(both, now)
+		if err != nil {
+			return err
+		}
+		remembered <- past
+		first, err = offline.Look(both, pools[0], now)
 		return err
 	})
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	reading.Remember(remembered, now)
 	pages := make([]*foresight.Page, len(pools))
 	for i, pool := range pools {
 		known := first

@@ -195,7 +195,7 @@ func TestWhatIsRememberedIsAsIfItWereListed(t *testing.T) {
 	}
 	all := parties(begins...)
 	want, reading := answer(all, nil)
-	remembered := eventsOf(slices.Values(reading.listed[0][:8]))
+	remembered := eventsOf(slices.Values(reading.listed[0][:8]), 0)
 	ahead := strings.Replace(all, parties(begins[:8]...), parties(), 1)
 	for name, tt := range map[string]struct {
 		text      string
@@ -206,7 +206,7 @@ func TestWhatIsRememberedIsAsIfItWereListed(t *testing.T) {
 		"what comes is":      {ahead, remembered, 8},
 		"some of it":         {all, remembered[2:5], 0},
 		"with other IDs":     {strings.NewReplacer("\n", "\nx").Replace(strings.TrimSpace(all)), remembered, 0},
-		"what has not begun": {all, eventsOf(slices.Values(reading.listed[0])), 0},
+		"what has not begun": {all, eventsOf(slices.Values(reading.listed[0]), 0), 0},
 	} {
 		got, reading := answer(tt.text, tt.remember)
 		if diff := cmp.Diff(want.Points, got.Points, cmpopts.IgnoreFields(forecast.Point{}, "Events")); diff != "" {

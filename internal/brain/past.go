@@ -66,9 +66,9 @@ func (l *lately) look(events *calendar.Set, fetched, now time.Time) (changed, ov
 
 // drop notes which events the next copy does not list although they took place, and reports whether there are any.
 func (l *lately) drop(next *calendar.Set, fetched time.Time) bool {
-	before := eventsOf(l.events.Overlapping(l.confirmed.Add(-witnessWait), fetched.Add(1)))
+	before := eventsOf(l.events.Overlapping(l.confirmed.Add(-witnessWait), fetched.Add(1)), 0)
 	from, to := history.Near(slices.Concat(before, l.dropped))
-	listed := eventsOf(next.Overlapping(from, to.Add(1)))
+	listed := eventsOf(next.Overlapping(from, to.Add(1)), 0)
 	fresh := tookPlace(history.Apart(before, listed), l.confirmed, fetched)
 	l.dropped = slices.Concat(history.Apart(l.dropped, listed), fresh)
 	l.dropped = l.dropped[max(0, len(l.dropped)-mostDropped):]
@@ -105,7 +105,7 @@ func (p *past) ended(l *lately, now time.Time) []history.Event {
 				return
 			}
 		}
-	})
+	}, 0)
 	l.dropped = slices.DeleteFunc(l.dropped, func(e history.Event) bool { return e.Start.After(now) })
 	return history.News(p.events, slices.Concat(ended, l.dropped))
 }
@@ -145,14 +145,27 @@ func (p *past) settle(l *lately) {
 func (p *past) unlisted(source string, l *lately, listed *calendar.Set, now time.Time) iter.Seq[calendar.Event] {
 	if l.gone.listed != listed || l.gone.version != p.version {
 		own := history.Apart(ofSource(p.events, source), l.dropped)
-		l.gone = gone{listed, p.version, notIn(slices.Concat(own, l.dropped), eventsOf(listed.All()))}
+		l.gone = gone{listed, p.version, notIn(slices.Concat(own, l.dropped), eventsOf(listed.All(), listed.Len()))}
 	}
 	return begun(l.gone.events, now)
 }
 
-// ofSource are the events of a calendar.
+// ofSource are the events of a calendar. Where they are beside each other, as the history gives them, they are not
+// copied.
 func ofSource(events []history.Event, source string) []history.Event {
-	var own []history.Event
+	count, first, last := 0, 0, 0
+	for i := range events {
+		if events[i].Source == source {
+			if count++; count == 1 {
+				first = i
+			}
+			last = i + 1
+		}
+	}
+	if count == last-first {
+		return events[first:last:last]
+	}
+	own := make([]history.Event, 0, count)
 	for i := range events {
 		if events[i].Source == source {
 			own = append(own, events[i])
@@ -185,9 +198,9 @@ func begun(events []calendar.Event, now time.Time) iter.Seq[calendar.Event] {
 	}
 }
 
-// eventsOf are a calendar's events as the history has them.
-func eventsOf(listed iter.Seq[calendar.Event]) []history.Event {
-	var events []history.Event
+// eventsOf are a calendar's events as the history has them. There is room for so many.
+func eventsOf(listed iter.Seq[calendar.Event], room int) []history.Event {
+	events := make([]history.Event, 0, room)
 	for e := range listed {
 		events = append(events, history.Event{
 			Source: e.Source, ID: e.ID, Name: e.Name, Kind: e.Kind, Start: e.Start, End: e.End, Guests: e.Guests,

@@ -14,6 +14,7 @@ import (
 	"github.com/usher-pg/usher/internal/calendar/feed"
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/history"
+	"github.com/usher-pg/usher/internal/status"
 )
 
 // TestWhatEndedWhileUsherDidNotRun is found by the copy on disk, although the calendar does not list it any more.
@@ -138,7 +139,7 @@ func TestWhatIsGoneIsKnownOnce(t *testing.T) {
 	var p past
 	var l lately
 	party := calendar.Event{Source: "parties", ID: "1", Start: saturday, End: saturday.Add(time.Hour), Guests: 9}
-	remembered := eventsOf(slices.Values([]calendar.Event{party}))
+	remembered := eventsOf(slices.Values([]calendar.Event{party}), 0)
 	with, without, now := calendar.NewSet([]calendar.Event{party}), calendar.NewSet(), saturday.Add(2*time.Hour)
 	for _, step := range []struct {
 		what   string
@@ -183,5 +184,34 @@ func TestTheHistoryBearsWitness(t *testing.T) {
 	}
 	if during(nil, &history.Event{Start: at(0), End: at(9)}) {
 		t.Error("nothing bears witness")
+	}
+}
+
+// BenchmarkRemember is what usher forecast does to see which of 5,000 remembered events a calendar still lists: all of
+// them, or none.
+func BenchmarkRemember(b *testing.B) {
+	var listed []calendar.Event
+	for i := range 5000 {
+		at := saturday.AddDate(0, 0, -7*(i%52)).Add(time.Duration(i%5) * time.Hour)
+		listed = append(listed, calendar.Event{
+			Source: "weddings", ID: fmt.Sprintf("w%d@example.com", i), Name: fmt.Sprintf("Wedding %d", i), Kind: "wedding",
+			Start: at, End: at.Add(5 * time.Hour), Guests: float64(40 + i*37%200),
+		})
+	}
+	listed = slices.Collect(calendar.NewSet(listed).All())
+	remembered := eventsOf(slices.Values(listed), 0)
+	for name, some := range map[string][]calendar.Event{"all": listed, "none": nil} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				r := &Reading{
+					calendars: []config.Calendar{{Name: "weddings"}}, listed: [][]calendar.Event{some},
+					remembered: make([][]calendar.Event, 1), states: make([]status.Calendar, 1),
+				}
+				r.Remember(remembered, saturday.Add(day))
+				if got := len(r.remembered[0]); got+len(some) != len(listed) {
+					b.Fatalf("%d remembered", got)
+				}
+			}
+		})
 	}
 }
