@@ -71,7 +71,7 @@ func (r *Reading) Remember(events []history.Event, now time.Time) {
 			if len(own) == 0 {
 				return
 			}
-			gone := notIn(own, eventsOf(slices.Values(r.listed[i]), len(r.listed[i])))
+			gone := notIn(own, slices.Values(r.listed[i]), len(r.listed[i]))
 			r.remembered[i] = slices.AppendSeq(make([]calendar.Event, 0, len(gone)), begun(gone, now))
 			r.states[i].Remembered = len(r.remembered[i])
 		})

@@ -145,7 +145,7 @@ func (p *past) settle(l *lately) {
 func (p *past) unlisted(source string, l *lately, listed *calendar.Set, now time.Time) iter.Seq[calendar.Event] {
 	if l.gone.listed != listed || l.gone.version != p.version {
 		own := history.Apart(ofSource(p.events, source), l.dropped)
-		l.gone = gone{listed, p.version, notIn(slices.Concat(own, l.dropped), eventsOf(listed.All(), listed.Len()))}
+		l.gone = gone{listed, p.version, notIn(slices.Concat(own, l.dropped), listed.All(), listed.Len())}
 	}
 	return begun(l.gone.events, now)
 }
@@ -174,9 +174,25 @@ func ofSource(events []history.Event, source string) []history.Event {
 	return own
 }
 
-// notIn are remembered events that are not listed.
-func notIn(remembered, listed []history.Event) []calendar.Event {
-	apart := history.Apart(remembered, listed)
+// notIn are remembered events that are not listed, of which there are so many. Most calendars have the same IDs each
+// time, so that it is looked at these first: the rest is then seldom to be done.
+func notIn(remembered []history.Event, listed iter.Seq[calendar.Event], count int) []calendar.Event {
+	if len(remembered) == 0 {
+		return nil
+	}
+	ids := make(map[string]history.Event, count)
+	for e := range listed {
+		ids[e.ID] = eventOf(e)
+	}
+	apart := make([]history.Event, 0, len(remembered))
+	for i := range remembered {
+		if e, ok := ids[remembered[i].ID]; !ok || !e.Same(&remembered[i]) {
+			apart = append(apart, remembered[i])
+		}
+	}
+	if len(apart) > 0 {
+		apart = history.Apart(apart, eventsOf(listed, count))
+	}
 	events := make([]calendar.Event, len(apart))
 	for i := range apart {
 		e := &apart[i]
@@ -202,10 +218,14 @@ func begun(events []calendar.Event, now time.Time) iter.Seq[calendar.Event] {
 func eventsOf(listed iter.Seq[calendar.Event], room int) []history.Event {
 	events := make([]history.Event, 0, room)
 	for e := range listed {
-		events = append(events, history.Event{
-			Source: e.Source, ID: e.ID, Name: e.Name, Kind: e.Kind, Start: e.Start, End: e.End, Guests: e.Guests,
-		})
+		events = append(events, eventOf(e))
 	}
 	history.NumberTwins(events)
 	return events
+}
+
+func eventOf(e calendar.Event) history.Event {
+	return history.Event{
+		Source: e.Source, ID: e.ID, Name: e.Name, Kind: e.Kind, Start: e.Start, End: e.End, Guests: e.Guests,
+	}
 }
