@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/usher-pg/usher/internal/calendar/feed"
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/foresight"
+	"github.com/usher-pg/usher/internal/history"
 )
 
 // maxDays is how many days of a calendar are listed at most.
@@ -109,6 +111,11 @@ func showCalendars(c *cobra.Command, f calendarFlags, shown *time.Location) erro
 	if err != nil {
 		return fmt.Errorf("read calendars: %w", err)
 	}
+	if remembered, err := pastEvents(c, cfg, stateFolder(f.config), now); err == nil {
+		read.Remember(remembered, now)
+	} else if !errors.Is(err, brain.ErrNoHistory) {
+		c.PrintErrln("usher: without events of the past:", err)
+	}
 	states, all := read.Of("")
 	events := slices.AppendSeq([]calendar.Event{}, calendar.NewSet(all).Overlapping(now, now.Add(ahead)))
 	w := c.OutOrStdout()
@@ -129,6 +136,21 @@ func showCalendars(c *cobra.Command, f calendarFlags, shown *time.Location) erro
 		writeProblems(w, states[i].Problems, states[i].More)
 	}
 	return nil
+}
+
+// historyPatience is how long the history may take to answer: what comes is known without it.
+const historyPatience = 5 * time.Second
+
+// pastEvents are those the history remembers.
+func pastEvents(c *cobra.Command, cfg *config.Config, folder string, now time.Time) (_ []history.Event, err error) {
+	ctx, cancel := context.WithTimeout(c.Context(), historyPatience)
+	defer cancel()
+	offline, err := brain.OpenOffline(ctx, cfg, folder, func(message string) { c.PrintErrln("usher:", message) })
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, offline.Close()) }()
+	return offline.Remembered(ctx, now)
 }
 
 func writeCalendarJSON(w io.Writer, reading calendar.Reading) error {

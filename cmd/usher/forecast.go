@@ -20,6 +20,7 @@ import (
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/forecast"
 	"github.com/usher-pg/usher/internal/foresight"
+	"github.com/usher-pg/usher/internal/history"
 )
 
 // forecastFlags are what the command is told.
@@ -101,8 +102,23 @@ func runForecast(ctx context.Context, c *cobra.Command, f forecastFlags, args []
 	var reading *brain.Reading
 	var first *brain.Known
 	g, both := errgroup.WithContext(ctx)
-	g.Go(func() (err error) { reading, err = brain.ReadCalendars(both, cfg, folder, 0, now); return err })
-	g.Go(func() (err error) { first, err = offline.Look(both, pools[0], now); return err })
+	remembered := make(chan []history.Event, 1) // before demand is read, which takes longer
+	g.Go(func() (err error) {
+		if reading, err = brain.ReadCalendars(both, cfg, folder, 0, now); err == nil {
+			reading.Remember(<-remembered, now)
+		}
+		return err
+	})
+	g.Go(func() error {
+		defer close(remembered)
+		past, err := offline.Remembered(both, now)
+		if err != nil {
+			return err
+		}
+		remembered <- past
+		first, err = offline.Look(both, pools[0], now)
+		return err
+	})
 	if err := g.Wait(); err != nil {
 		return err
 	}

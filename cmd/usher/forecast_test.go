@@ -117,6 +117,78 @@ func (f *foreseen) forecasts(t testing.TB, days int, events []calendar.Event) {
 	}
 }
 
+// took writes the events that took place, as a running usher does.
+func (f *foreseen) took(t testing.TB, events []calendar.Event) {
+	var past []history.Event
+	for _, e := range events {
+		if e.End.Before(f.now) {
+			past = append(past, history.Event{
+				Source: "weddings", ID: e.ID, Name: e.Name, Kind: "wedding", Start: e.Start, End: e.End, Guests: e.Guests,
+			})
+		}
+	}
+	history.NumberTwins(past)
+	if err := f.store.SaveEvents(t.Context(), past); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// read are the events of the calendar within a year.
+func (f *foreseen) read(t testing.TB) []calendar.Event {
+	reading, err := readCalendar(t.Context(), filepath.Join(f.folder, "weddings.ics"), time.UTC, []history.Bucket{
+		{Start: f.now.AddDate(-1, 0, 0)}, {Start: f.now.AddDate(0, 0, 14)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reading.Events
+}
+
+// TestForecastLearnsFromWhatTheCalendarHasDropped: it lists only what is still to come.
+func TestForecastLearnsFromWhatTheCalendarHasDropped(t *testing.T) {
+	t.Parallel()
+	f := newForeseen(t, foreseenConfig)
+	f.remember(t, 60)
+	f.weddings(t, 30, f.now.AddDate(0, 0, -50), f.now)
+	past := f.read(t)
+	f.took(t, past)
+	f.weddings(t, 9, f.now.AddDate(0, 0, 7), f.now.AddDate(0, 0, 14))
+	ahead := len(f.read(t))
+	says := fmt.Sprintf("\ncalendar weddings: ok, read 0s ago, %d events and %d remembered\n", ahead, len(past))
+	for _, command := range []string{"forecast", "calendar"} {
+		output, code := execute(command, "--config", f.config)
+		if code != 0 || !strings.Contains(output, says) || ahead == 0 || len(past) < 20 {
+			t.Errorf("usher %s: exit code %d, want %q in:\n%s", command, code, says, output)
+		}
+		if learned := strings.Contains(output, "learned n="); learned != (command == "forecast") {
+			t.Errorf("usher %s:\n%s", command, output)
+		}
+	}
+}
+
+// TestTheCalendarIsListedWithoutAHistory, of whatever kind its trouble is.
+func TestTheCalendarIsListedWithoutAHistory(t *testing.T) {
+	t.Parallel()
+	f := newForeseen(t, foreseenConfig)
+	f.weddings(t, 40, f.now.AddDate(0, 0, -7), f.now.AddDate(0, 0, 21))
+	for store, says := range map[string]string{
+		filepath.Join(f.folder, "none.db"): "", "off": "",
+		f.config: "without events of the past: open history",
+		"postgres://app:geheim@127.0.0.1:1/app?sslmode=disable": "without events of the past: open history",
+	} {
+		config, err := os.ReadFile(f.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.write(t, "other.yaml", fmt.Sprintf("%shistory: {store: %q}\n", config, store))
+		output, code := execute("calendar", "--config", filepath.Join(f.folder, "other.yaml"))
+		if code != 0 || !strings.Contains(output, "Wedding ") || !strings.Contains(output, says) ||
+			(says == "") == strings.Contains(output, "without events") || strings.Contains(output, "geheim") {
+			t.Errorf("history.store %s: exit code %d:\n%s", store, code, output)
+		}
+	}
+}
+
 func TestForecastShowsWhatComes(t *testing.T) {
 	t.Parallel()
 	f := newForeseen(t, foreseenConfig)
@@ -232,8 +304,8 @@ func TestCalendarsOfAConfigurationAreListed(t *testing.T) {
 	}
 }
 
-// BenchmarkForecastYear is the whole command, with its start, for a pool with a year of history, 5,000 events and the
-// forecasts of 60 days. The bar is 200 ms.
+// BenchmarkForecastYear is the whole command, with its start, for a pool with a year of history, 5,000 events, those
+// that are over remembered, and the forecasts of 60 days. The bar is 200 ms.
 func BenchmarkForecastYear(b *testing.B) {
 	usher := filepath.Join(b.TempDir(), "usher")
 	if output, err := exec.Command("go", "build", "-o", usher, ".").CombinedOutput(); err != nil {
@@ -244,13 +316,12 @@ func BenchmarkForecastYear(b *testing.B) {
 			f := newForeseen(b, foreseenConfig)
 			f.remember(b, 365)
 			f.weddings(b, 5000, f.now.AddDate(-1, 0, 0), f.now.AddDate(0, 0, 14))
-			reading, err := readCalendar(b.Context(), filepath.Join(f.folder, "weddings.ics"), time.UTC, []history.Bucket{
-				{Start: f.now.AddDate(-1, 0, 0)}, {Start: f.now.AddDate(0, 0, 14)},
-			})
-			if err != nil || len(reading.Events) < 4900 {
-				b.Fatalf("%d events, %v", len(reading.Events), err)
+			events := f.read(b)
+			if len(events) < 4900 {
+				b.Fatalf("%d events", len(events))
 			}
-			f.forecasts(b, 60, reading.Events)
+			f.took(b, events)
+			f.forecasts(b, 60, events)
 			if !whole {
 				if err := f.store.Retain(b.Context(), f.now, history.DefaultRetention()); err != nil {
 					b.Fatal(err)

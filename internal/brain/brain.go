@@ -41,8 +41,12 @@ type Brain struct {
 	log       *slog.Logger
 	keeper    *keeper.Keeper
 	calendars *calendars
-	// news holds one when forecasts have something new to stand on, routine when time has gone on.
-	news, routine chan struct{}
+	// news holds one when forecasts have something new to stand on, routine when time has gone on, over when events have
+	// ended.
+	news, routine, over chan struct{}
+
+	// forgetful is why events that ended were not remembered, for the foreseeing goroutine alone.
+	forgetful string
 
 	// What the observing goroutine alone uses.
 	recorder history.Recorder
@@ -67,11 +71,11 @@ func New(o Options) *Brain {
 	}
 	b := &Brain{
 		options: o, log: o.Log, news: make(chan struct{}, 1), routine: make(chan struct{}, 1),
-		charges: map[string]*charge{}, houses: map[string]*house{},
+		over: make(chan struct{}, 1), charges: map[string]*charge{}, houses: map[string]*house{},
 		outlooks: map[string]*outlook{}, overrides: map[string]override{},
 	}
 	b.keeper = keeper.New(keeper.Config{Open: b.openStore, Retention: retention(o.Config())})
-	b.calendars = newCalendars(o.Folder, o.Log, b.wake)
+	b.calendars = newCalendars(o.Folder, o.Log, b.Now, b.wake, func() { signal(b.over) })
 	return b
 }
 

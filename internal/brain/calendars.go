@@ -17,6 +17,7 @@ import (
 	"github.com/usher-pg/usher/internal/calendar"
 	"github.com/usher-pg/usher/internal/calendar/feed"
 	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/status"
 )
 
 const (
@@ -27,16 +28,19 @@ const (
 	watchCalendars = 5 * time.Second
 )
 
-// calendars are the feeds of the configuration.
+// calendars are the feeds of the configuration, and what they listed before.
 type calendars struct {
 	folder  string
 	log     *slog.Logger
+	now     func() time.Time
 	changed func() // there are other events
+	over    func() // some have ended
 	again   chan struct{}
 
-	// mutex guards running.
+	// mutex guards what follows.
 	mutex   sync.Mutex
 	running map[string]*running // by name
+	past    past
 }
 
 // running is a feed at work.
@@ -47,13 +51,14 @@ type running struct {
 	stop   context.CancelFunc
 	ended  chan struct{}
 
-	events *calendar.Set // when it was looked at last
+	lately lately
 	alarm  string
 }
 
-func newCalendars(folder string, log *slog.Logger, changed func()) *calendars {
+func newCalendars(folder string, log *slog.Logger, now func() time.Time, changed, over func()) *calendars {
 	return &calendars{
-		folder: folder, log: log, changed: changed, again: make(chan struct{}, 1), running: map[string]*running{},
+		folder: folder, log: log, now: now, changed: changed, over: over, again: make(chan struct{}, 1),
+		running: map[string]*running{},
 	}
 }
 
@@ -119,6 +124,10 @@ func (c *calendars) start(ctx context.Context, wanted config.Calendar, config fe
 	}
 	ctx, stop := context.WithCancel(ctx)
 	r := &running{wanted: wanted, config: config, feed: f, stop: stop, ended: make(chan struct{})}
+	// What it listed before usher was started: some of it may be over since, and not in what is fetched now.
+	f.Restore()
+	events, state := f.Look()
+	r.lately.look(events, state.Copy, c.now())
 	go func() {
 		defer close(r.ended)
 		_ = f.Run(ctx) // it ends with the context, and only then
@@ -134,9 +143,9 @@ type notice struct {
 	events      int
 }
 
-// watch tells when events have changed, and logs alarms as they come and go.
+// watch tells when events have changed or ended, and logs alarms as they come and go.
 func (c *calendars) watch() {
-	notices, changed := c.look()
+	notices, changed, over := c.look(c.now())
 	for _, n := range notices {
 		if n.alarm != "" {
 			c.log.Warn("calendar needs attention", "calendar", n.name, "alarm", n.alarm)
@@ -147,23 +156,25 @@ func (c *calendars) watch() {
 	if changed {
 		c.changed()
 	}
+	if over {
+		c.over()
+	}
 }
 
 // look finds what is different since the last look.
-func (c *calendars) look() (notices []notice, changed bool) {
+func (c *calendars) look(now time.Time) (notices []notice, changed, over bool) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	for name, r := range c.running {
-		if events := r.feed.Events(); events != r.events {
-			r.events, changed = events, true
-		}
-		state := r.feed.State()
+		events, state := r.feed.Look()
+		other, ended := r.lately.look(events, state.Copy, now)
+		changed, over = changed || other, over || ended
 		if alarm := state.Alarm(); (alarm == "") != (r.alarm == "") {
 			notices = append(notices, notice{name, alarm, state.Events})
 			r.alarm = alarm
 		}
 	}
-	return notices, changed
+	return notices, changed, over
 }
 
 // feedConfig is a calendar of the configuration as a feed takes it. folder is where copies are kept; "": nowhere.
@@ -203,15 +214,18 @@ func dsn(p *config.Pool) string {
 	return u.String()
 }
 
-// events are those that bring load to a pool of the configuration; "": all.
-func (c *calendars) events(pool string) []calendar.Event {
+// events are those that bring load to a pool of the configuration; "": all. They are what calendars list, and what took
+// place and is not listed any more.
+func (c *calendars) events(pool string, now time.Time) []calendar.Event {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	var all []calendar.Event
 	for _, name := range slices.Sorted(maps.Keys(c.running)) {
 		r := c.running[name]
 		if concerns(&r.wanted, pool) {
-			all = appendEvents(all, r.feed.Events().All(), &r.wanted)
+			listed := r.feed.Events()
+			all = appendEvents(all, listed.All(), &r.wanted)
+			all = appendEvents(all, c.past.unlisted(name, &r.lately, listed, now), &r.wanted)
 		}
 	}
 	return all
@@ -234,12 +248,18 @@ func appendEvents(all []calendar.Event, events iter.Seq[calendar.Event], c *conf
 }
 
 // states are how the feeds are, by name.
-func (c *calendars) states() []feed.State {
+func (c *calendars) states(now time.Time) []status.Calendar {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	var states []feed.State
+	var states []status.Calendar
 	for _, name := range slices.Sorted(maps.Keys(c.running)) {
-		states = append(states, c.running[name].feed.State())
+		r := c.running[name]
+		listed, state := r.feed.Look()
+		shown := shownCalendar(&state)
+		for range c.past.unlisted(name, &r.lately, listed, now) {
+			shown.Remembered++
+		}
+		states = append(states, shown)
 	}
 	return states
 }

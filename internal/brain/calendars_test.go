@@ -32,7 +32,7 @@ func partyAt(begins time.Time, guests int, name string) string {
 // names are those of events a pool of the configuration sees, with their guests.
 func (s *stage) names(pool string) []string {
 	var names []string
-	for _, e := range s.calendars.events(pool) {
+	for _, e := range s.calendars.events(pool, s.Now()) {
 		names = append(names, fmt.Sprintf("%s %v", e.Name, e.Guests))
 	}
 	return names

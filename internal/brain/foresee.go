@@ -46,12 +46,16 @@ func (b *Brain) foresee(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-b.over:
+			b.remember(ctx)
+			continue
 		case <-b.news:
 		case <-b.routine:
 			if time.Now().Before(rested) {
 				continue
 			}
 		}
+		b.remember(ctx)
 		begun := time.Now()
 		b.foreseePools(ctx)
 		took := time.Since(begun)
@@ -163,7 +167,7 @@ func (b *Brain) reckon(
 		}
 	}
 	o.forecast = forecast.Make(forecast.Input{
-		Pool: p.Name, Now: now, Zone: zone, History: past, Events: b.calendars.events(poolOf(c, p.Database)),
+		Pool: p.Name, Now: now, Zone: zone, History: past, Events: b.calendars.events(poolOf(c, p.Database), now),
 		Rules: forecastRules(c, p), Calibration: o.calibration,
 	})
 	if o.day != today && o.forecast.Absent == "" {

@@ -25,11 +25,12 @@ import (
 	"github.com/usher-pg/usher/internal/status"
 )
 
-// Reading is the calendars of a configuration, each read once.
+// Reading is the calendars of a configuration, each read once, and what is remembered of them.
 type Reading struct {
-	calendars []config.Calendar
-	events    [][]calendar.Event
-	states    []status.Calendar
+	calendars  []config.Calendar
+	listed     [][]calendar.Event
+	remembered [][]calendar.Event
+	states     []status.Calendar
 }
 
 // ReadCalendars reads all calendars of a configuration at once, each as a running usher would: one that cannot be read
@@ -39,7 +40,7 @@ func ReadCalendars(
 	ctx context.Context, c *config.Config, folder string, ahead time.Duration, now time.Time,
 ) (*Reading, error) {
 	n := len(c.Calendars)
-	r := &Reading{c.Calendars, make([][]calendar.Event, n), make([]status.Calendar, n)}
+	r := &Reading{c.Calendars, make([][]calendar.Event, n), make([][]calendar.Event, n), make([]status.Calendar, n)}
 	g, ctx := errgroup.WithContext(ctx)
 	for i := range c.Calendars {
 		g.Go(func() error {
@@ -54,21 +55,39 @@ func ReadCalendars(
 			if err != nil { // the source is none that can be read
 				state = feed.State{Name: config.Name, Place: config.Place(), Error: err.Error()}
 			}
-			room := make([]calendar.Event, 0, len(reading.Events))
-			r.events[i] = appendEvents(room, slices.Values(reading.Events), &c.Calendars[i])
-			r.states[i] = shownCalendar(&state)
+			r.listed[i], r.states[i] = reading.Events, shownCalendar(&state)
 			return nil
 		})
 	}
 	return r, g.Wait()
 }
 
+// Remember adds the events that took place and are not listed any more, as [Offline.Remembered] gives them.
+func (r *Reading) Remember(events []history.Event, now time.Time) {
+	var g sync.WaitGroup
+	for i := range r.calendars {
+		g.Go(func() {
+			own := ofSource(events, r.calendars[i].Name)
+			if len(own) == 0 {
+				return
+			}
+			gone := notIn(own, slices.Values(r.listed[i]), len(r.listed[i]))
+			r.remembered[i] = slices.AppendSeq(make([]calendar.Event, 0, len(gone)), begun(gone, now))
+			r.states[i].Remembered = len(r.remembered[i])
+		})
+	}
+	g.Wait()
+}
+
 // Of are the calendars that concern a database, "" being any, and their events, the past ones included.
 func (r *Reading) Of(database string) ([]status.Calendar, []calendar.Event) {
 	states, events := []status.Calendar{}, []calendar.Event{}
 	for i := range r.calendars {
-		if concerns(&r.calendars[i], database) {
-			states, events = append(states, r.states[i]), append(events, r.events[i]...)
+		if c := &r.calendars[i]; concerns(c, database) {
+			states = append(states, r.states[i])
+			events = slices.Grow(events, len(r.listed[i])+len(r.remembered[i]))
+			events = appendEvents(events, slices.Values(r.listed[i]), c)
+			events = appendEvents(events, slices.Values(r.remembered[i]), c)
 		}
 	}
 	return states, events
@@ -115,6 +134,11 @@ func (o *Offline) Close() error { return o.store.Close() }
 
 // Pools are those that the history knows.
 func (o *Offline) Pools(ctx context.Context) ([]string, error) { return o.store.Pools(ctx) }
+
+// Remembered are the events that took place, of all calendars, as far back as forecasts look.
+func (o *Offline) Remembered(ctx context.Context, now time.Time) ([]history.Event, error) {
+	return o.store.Events(ctx, now.Add(-calendarPast), now)
+}
 
 // Question is what is asked of an Offline.
 type Question struct {

@@ -5,12 +5,17 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/forecast"
+	"github.com/usher-pg/usher/internal/foresight"
 	"github.com/usher-pg/usher/internal/history"
 	"github.com/usher-pg/usher/internal/history/sqlite"
 )
@@ -152,5 +157,66 @@ func TestWhatIfShowsWhatItChanges(t *testing.T) {
 	q.WhatIf = []string{"guests=many at noon"}
 	if _, err := o.Answer(q, &Known{past: past}, &Reading{}); err == nil || !strings.Contains(err.Error(), "expected") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestWhatIsRememberedIsAsIfItWereListed: the same is expected whether a calendar lists what is over, or it is kept, or
+// both.
+func TestWhatIsRememberedIsAsIfItWereListed(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	o := &Offline{config: offlineConfig(t, folder)}
+	var begins []time.Time
+	for n := -8; n < 3; n++ {
+		begins = append(begins, noon.AddDate(0, 0, 4*n+1))
+	}
+	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(folder, "history.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	fillParties(t, store, begins, noon)
+	past, err := store.Range(t.Context(), "shop", noon.AddDate(-1, 0, 0), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := func(text string, remembered []history.Event) (*foresight.Page, *Reading) {
+		write(t, filepath.Join(folder, "weddings.csv"), text)
+		reading, err := ReadCalendars(t.Context(), o.config, folder, 0, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reading.Remember(remembered, noon)
+		page, err := o.Answer(Question{Pool: "shop", Now: noon}, &Known{past: past}, reading)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page, reading
+	}
+	all := parties(begins...)
+	want, reading := answer(all, nil)
+	remembered := eventsOf(slices.Values(reading.listed[0][:8]), 0)
+	ahead := strings.Replace(all, parties(begins[:8]...), parties(), 1)
+	for name, tt := range map[string]struct {
+		text      string
+		remember  []history.Event
+		remembers int
+	}{
+		"both":               {all, remembered, 0},
+		"what comes is":      {ahead, remembered, 8},
+		"some of it":         {all, remembered[2:5], 0},
+		"with other IDs":     {strings.NewReplacer("\n", "\nx").Replace(strings.TrimSpace(all)), remembered, 0},
+		"what has not begun": {all, eventsOf(slices.Values(reading.listed[0]), 0), 0},
+	} {
+		got, reading := answer(tt.text, tt.remember)
+		if diff := cmp.Diff(want.Points, got.Points, cmpopts.IgnoreFields(forecast.Point{}, "Events")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if states, events := reading.Of("shop"); states[0].Remembered != tt.remembers || len(events) != len(begins) {
+			t.Errorf("%s: %d remembered, %d events", name, states[0].Remembered, len(events))
+		}
+	}
+	if without, _ := answer(ahead, nil); cmp.Equal(want.Points, without.Points) {
+		t.Error("without the past the same is expected")
 	}
 }

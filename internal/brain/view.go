@@ -161,13 +161,9 @@ const eventsAhead = forecast.FarDefault
 
 // Calendars are the sources of events, and the events that are under way or come.
 func (b *Brain) Calendars() ([]status.Calendar, []calendar.Event) {
-	var list []status.Calendar
-	for _, s := range b.calendars.states() {
-		list = append(list, shownCalendar(&s))
-	}
 	now := b.options.Clock.Now()
-	events := slices.Collect(calendar.NewSet(b.calendars.events("")).Overlapping(now, now.Add(eventsAhead)))
-	return list, events
+	events := slices.Collect(calendar.NewSet(b.calendars.events("", now)).Overlapping(now, now.Add(eventsAhead)))
+	return b.calendars.states(now), events
 }
 
 func shownCalendar(s *feed.State) status.Calendar {

@@ -103,8 +103,8 @@ var usherColumns = map[string]struct{ types, names string }{
 		"database user mode demand open target cause reason notes decided forecast no_forecast next_spike",
 	},
 	"SHOW CALENDARS": {
-		"ssiTTTssis",
-		"calendar place events attempt success copy alarm error problems first_problem",
+		"ssiiTTTssis",
+		"calendar place events remembered attempt success copy alarm error problems first_problem",
 	},
 	"SHOW TUNING": {
 		"ssiiiNNNNNs",

@@ -112,6 +112,7 @@ var calendarTable = table[status.Calendar]{
 		textColumn("calendar", func(c *status.Calendar) string { return c.Name }),
 		textColumn("place", func(c *status.Calendar) string { return c.Place }),
 		intColumn("events", func(c *status.Calendar) int { return c.Events }),
+		intColumn("remembered", func(c *status.Calendar) int { return c.Remembered }),
 		timeColumn("attempt", func(c *status.Calendar) time.Time { return c.Attempt }),
 		timeColumn("success", func(c *status.Calendar) time.Time { return c.Success }),
 		timeColumn("copy", func(c *status.Calendar) time.Time { return c.Copy }),

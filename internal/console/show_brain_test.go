@@ -25,9 +25,9 @@ func TestShowRendersWhatTheBrainKnows(t *testing.T) {
 			∅,` + connected + `,` + inAnHour + `,` + requested + `,80,60,∅`},
 		{"show calendar", connected + `,` + inAnHour + `,Anna & Ben,wedding,120,weddings
 			` + connected + `,` + connected + `,∅,∅,0,weddings`},
-		{"show calendars", `weddings,https://calendar.example,2,` + inAnHour + `,` + connected + `,` + connected +
+		{"show calendars", `weddings,https://calendar.example,2,7,` + inAnHour + `,` + connected + `,` + connected +
 			`,it has shrunk,404,4,line 12: DTSTART: 2026; expected a date
-			holidays,holidays.csv,0,∅,∅,∅,∅,∅,0,∅`},
+			holidays,holidays.csv,0,0,∅,∅,∅,∅,∅,0,∅`},
 		{"show tuning", `10.0.0.9:5432,on,24,22,1,20.0,1000,20.100,30,0.75,more is slower
 			10.0.0.9:5432,on,24,22,1,22.0,∅,∅,10,1.00,more is slower
 			10.0.0.10:5432,observe,0,0,0,0.0,0,0.000,0,0.00,∅`},
@@ -51,7 +51,7 @@ func addBrain(s *status.Snapshot, at time.Time) {
 	s.Calendars = []status.Calendar{
 		{
 			Name: "weddings", Place: "https://calendar.example", Attempt: at.Add(time.Hour), Success: at, Copy: at,
-			Alarm: "it has shrunk", Error: "404", Events: 2, More: 3,
+			Alarm: "it has shrunk", Error: "404", Events: 2, Remembered: 7, More: 3,
 			Problems: []calendar.Problem{{Line: 12, Where: "DTSTART", Message: "2026", Expected: "a date"}},
 		},
 		{Name: "holidays", Place: "holidays.csv"},

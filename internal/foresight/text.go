@@ -196,6 +196,9 @@ func Health(c *status.Calendar, now time.Time) string {
 		text += fmt.Sprintf("ok, read %s ago", span(c.Age(now)))
 	}
 	text += fmt.Sprintf(", %d events", c.Events)
+	if c.Remembered > 0 {
+		text += fmt.Sprintf(" and %d remembered", c.Remembered)
+	}
 	if n := len(c.Problems) + c.More; n > 0 {
 		text += fmt.Sprintf(", %d problems", n)
 	}

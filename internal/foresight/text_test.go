@@ -89,7 +89,7 @@ func TestThePageSaysWhatIsMissing(t *testing.T) {
 	p.Calendars = []status.Calendar{
 		{Name: "a", Error: "read file: no such file"},
 		{Name: "b", Copy: now.Add(-50 * time.Hour), Error: "the server says 500", Events: 2, More: 1},
-		{Name: "c", Copy: now, Doubt: "it has 1 event and had 9"},
+		{Name: "c", Copy: now, Doubt: "it has 1 event and had 9", Remembered: 41},
 	}
 	got := p.Text(now)
 	for _, want := range []string{
@@ -97,7 +97,7 @@ func TestThePageSaysWhatIsMissing(t *testing.T) {
 		"\naccuracy 7d: not known", "\nnext events: none\n", "\nhistory: none\n",
 		"\ncalendar a: NOT READ: read file: no such file\n",
 		"\ncalendar b: FAILED: the server says 500; the copy in use is 2d old, 2 events, 1 problems\n",
-		"\ncalendar c: DOUBTED: it has 1 event and had 9; the copy in use is 0s old, 0 events\n",
+		"\ncalendar c: DOUBTED: it has 1 event and had 9; the copy in use is 0s old, 0 events and 41 remembered\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("want %q in:\n%s", want, got)

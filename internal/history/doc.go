@@ -4,6 +4,8 @@
 //
 //   - [Recorder] makes buckets of samples, one a second.
 //   - [Combine] and [Coarsen] put buckets together: parts that a restart left, and what is old.
+//   - [Event] is what took place, as its calendar had it, because calendars forget. [Renew] and [Apart] tell which of
+//     them are one.
 //   - [Store] is what keeps them. history/sqlite and history/postgres do, and history/historytest has the tests that
 //     both pass. history/keeper writes to a store from a queue, so that nobody waits for a disk.
 //

@@ -32,9 +32,9 @@ var (
 	ErrTooMuch = errors.New("more than is read at once")
 )
 
-// Store keeps buckets, forecasts as they were issued, and decisions. All methods are safe for concurrent use, and what
-// has returned without an error is on disk. Times are kept to the microsecond and returned in UTC. Errors wrap
-// ErrInvalid if trying again is of no use.
+// Store keeps buckets, forecasts as they were issued, decisions, and events that took place. All methods are safe for
+// concurrent use, and what has returned without an error is on disk. Times are kept to the microsecond and returned in
+// UTC. Errors wrap ErrInvalid if trying again is of no use.
 type Store interface {
 	// Append adds buckets of a pool, in any order, as [Combine] does. All are kept or none. Trying again is harmless.
 	Append(ctx context.Context, pool string, buckets []Bucket) error
@@ -53,6 +53,13 @@ type Store interface {
 	// MostRecords.
 	Decisions(ctx context.Context, pool string, from, to time.Time, limit int) ([]Record, error)
 
+	// SaveEvents keeps events that took place, as [Renew] does. All are kept or none. Trying again is harmless. Of more
+	// than MostEvents those that began last are kept.
+	SaveEvents(ctx context.Context, events []Event) error
+	// Events returns those that ended at from or later and began before to, in order of source, start, end, name and
+	// twin. What of them cannot be, because somebody else wrote it, is left out.
+	Events(ctx context.Context, from, to time.Time) ([]Event, error)
+
 	// Retain puts old buckets together and forgets what is older than it is to be kept.
 	Retain(ctx context.Context, now time.Time, keep Retention) error
 	Close() error
@@ -69,7 +76,7 @@ type Record struct {
 // the past keeps all.
 type Retention struct {
 	Full      int // buckets as they were recorded
-	Coarse    int // and then put together by the hour
+	Coarse    int // and then put together by the hour; events are kept for as long as both
 	Forecasts int
 	Decisions int
 }

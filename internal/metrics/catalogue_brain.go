@@ -85,7 +85,7 @@ var brainRows = []row{
 		help:    "1 while somebody should look at the calendar: it is old, or has suddenly shrunk.",
 		collect: perCalendar(func(c *status.Calendar, e emitter, l ...string) { e.value(number(c.Alarm != ""), l...) })},
 	{name: "usher_history_waiting", kind: gauge,
-		help:    "Buckets, forecasts and decisions that are not written to the history yet.",
+		help:    "Buckets, forecasts, decisions and events that are not written to the history yet.",
 		collect: history(func(h *status.History) float64 { return float64(h.Waiting) })},
 	{name: "usher_history_trouble", kind: gauge, help: "1 while the history cannot be written, else 0.",
 		collect: history(func(h *status.History) float64 { return number(h.Trouble != "") })},

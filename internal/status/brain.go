@@ -61,6 +61,8 @@ type Calendar struct {
 	Events   int                `json:"events"`
 	Problems []calendar.Problem `json:"problems,omitempty"`
 	More     int                `json:"more_problems,omitempty"` // than are in Problems
+	// Remembered is how many events took place that it no longer lists, and forecasts still learn from.
+	Remembered int `json:"remembered,omitempty"`
 }
 
 // Age is how old the copy in use is; 0 without one.
@@ -74,7 +76,7 @@ func (c *Calendar) Age(now time.Time) time.Duration {
 // History is where demand is written down, and how that is.
 type History struct {
 	Open    bool      `json:"open"`
-	Waiting int       `json:"waiting"` // buckets, forecasts and decisions to be written
+	Waiting int       `json:"waiting"` // buckets, forecasts, decisions and events to be written
 	Written uint64    `json:"written"`
 	Dropped uint64    `json:"dropped"`
 	Trouble string    `json:"trouble,omitempty"` // why nothing is written

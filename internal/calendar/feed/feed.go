@@ -62,11 +62,12 @@ type Feed struct {
 	config Config
 	now    atomic.Pointer[snapshot]
 
-	// What Run alone uses.
-	good    edition // data is nil: there is none
-	judge   judge
-	state   State
-	reading calendar.Reading // of good
+	// What Run alone uses, and Restore before it.
+	restored bool
+	good     edition // data is nil: there is none
+	judge    judge
+	state    State
+	reading  calendar.Reading // of good
 }
 
 // snapshot is what readers see.
@@ -95,17 +96,33 @@ func (f *Feed) Events() *calendar.Set { return f.now.Load().events }
 
 // State is how the feed is now.
 func (f *Feed) State() State {
-	s := f.now.Load().state
+	_, s := f.Look()
+	return s
+}
+
+// Look is Events and State of one moment.
+func (f *Feed) Look() (*calendar.Set, State) {
+	now := f.now.Load()
+	s := now.state
 	if !s.Copy.IsZero() {
 		s.Age = max(time.Since(s.Copy), 0)
 	}
 	s.Stale = s.Age > f.config.Stale
-	return s
+	return now.events, s
+}
+
+// Restore begins with what is kept on disk, so that it can be seen before there is anything newer. Run does so unless
+// it was done before.
+func (f *Feed) Restore() {
+	f.restored = true
+	f.restore(time.Now())
 }
 
 // Run fetches the calendar at once and then again and again, until ctx is done. It begins with what is kept on disk.
 func (f *Feed) Run(ctx context.Context) error {
-	f.restore(time.Now())
+	if !f.restored {
+		f.Restore()
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

@@ -289,6 +289,14 @@ func TestARestartWithTheFeedDownKnowsSaturday(t *testing.T) {
 		}
 		server.say(says{status: 500})
 		pass(10 * time.Minute)
+		seen, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen.Restore()
+		if events, s := seen.Look(); events.Len() != 3 || s.Age != 10*time.Minute || !s.Attempt.IsZero() {
+			t.Errorf("before anything is fetched: %d events, %+v", events.Len(), s)
+		}
 		again := run(t, c)
 		if s := again.State(); again.Events().Len() != 3 || s.Age != 10*time.Minute || s.Error == "" {
 			t.Errorf("%d events, %+v", again.Events().Len(), s)

@@ -40,6 +40,11 @@ func Contract(t *testing.T, prepare func(t *testing.T) Opener) {
 		"retention is no clock's":    clocks,
 		"a context that has ended":   cancelled,
 		"several at once":            several,
+		"events":                     keptEvents,
+		"events are renewed":         renewedEvents,
+		"invalid events are refused": invalidEvents,
+		"old events go":              oldEvents,
+		"most events":                mostEvents,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, prepare(t)) })
 	}

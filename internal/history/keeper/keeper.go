@@ -18,7 +18,9 @@ const (
 	// MostRecords and MostRecordBytes bound the queue of forecasts and decisions.
 	MostRecords     = 10_000
 	MostRecordBytes = 16 << 20
-	// atOnce is how many buckets are written in a transaction.
+	// MostEvents bounds the queue of events: all that a store keeps, 10 MB.
+	MostEvents = history.MostEvents
+	// atOnce is how many buckets, and how many events, are written in a transaction.
 	atOnce = 1000
 	// patience is how long one write may take. SQLite waits five seconds for another writer.
 	patience = 20 * time.Second
@@ -45,8 +47,8 @@ type Config struct {
 type State struct {
 	Open    bool // there is a store
 	Buckets int  // that wait to be written
-	Records int  // forecasts and decisions that do
-	Bytes   int  // of those
+	Records int  // forecasts, decisions and events that do
+	Bytes   int  // of forecasts and decisions
 
 	Written uint64 // buckets and records
 	Dropped uint64 // because the queue was full
@@ -66,8 +68,9 @@ type Keeper struct {
 	// mutex guards what follows.
 	mutex   sync.Mutex
 	store   history.Store // nil: not open
-	buckets []bucket      // the oldest first, like records
+	buckets []bucket      // the oldest first, like records and events
 	records []record
+	events  []history.Event
 	writing struct{ buckets, records int } // are under way to the store and not in the queues
 	state   State                          // all but what is counted from the above
 }
@@ -115,6 +118,20 @@ func (k *Keeper) SaveDecision(pool string, at time.Time, decision []byte) {
 	k.save(record{false, pool, history.Record{At: at, Content: decision}})
 }
 
+// SaveEvents queues events that took place.
+func (k *Keeper) SaveEvents(events ...history.Event) {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	for i := range events {
+		if events[i].Check() != nil {
+			k.state.Refused++
+			continue
+		}
+		k.events = append(k.events, events[i])
+	}
+	k.queuedLocked()
+}
+
 func (k *Keeper) save(r record) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
@@ -139,6 +156,10 @@ func (k *Keeper) queuedLocked() {
 		k.records = k.records[1:]
 		k.state.Dropped++
 	}
+	if over := len(k.events) - MostEvents; over > 0 {
+		k.events = k.events[over:]
+		k.state.Dropped += uint64(over)
+	}
 	select {
 	case k.wake <- struct{}{}:
 	default:
@@ -157,7 +178,8 @@ func (k *Keeper) State() State {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
 	s := k.state
-	s.Open, s.Buckets, s.Records = k.store != nil, len(k.buckets)+k.writing.buckets, len(k.records)+k.writing.records
+	s.Open, s.Buckets = k.store != nil, len(k.buckets)+k.writing.buckets
+	s.Records = len(k.records) + len(k.events) + k.writing.records
 	return s
 }
 
@@ -259,51 +281,84 @@ func (k *Keeper) closeStore() error {
 	return store.Close()
 }
 
+// portion is what is written at once.
+type portion struct {
+	buckets []bucket
+	records []record // at most one
+	events  []history.Event
+}
+
 // writeSome writes the oldest of what is queued and reports whether there is more. What could not be written is queued
 // again.
 func (k *Keeper) writeSome(ctx context.Context) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	k.mutex.Lock()
-	store := k.store
-	buckets := k.buckets[:min(len(k.buckets), atOnce)]
-	k.buckets = k.buckets[len(buckets):]
-	var oldest []record
-	if len(k.records) > 0 {
-		oldest = []record{k.records[0]}
-		k.records = k.records[1:]
-		k.state.Bytes -= len(oldest[0].Content)
-	}
-	k.writing.buckets, k.writing.records = len(buckets), len(oldest)
+	store, p := k.store, k.takeLocked()
+	all := len(p.buckets) + len(p.records) + len(p.events)
 	k.mutex.Unlock()
 
-	left, refused, err := writeBuckets(ctx, store, buckets)
-	written := len(buckets) - len(left) - refused
-	if len(oldest) > 0 && err == nil {
-		switch err = writeRecord(ctx, store, oldest[0]); {
-		case err == nil:
-			oldest, written = nil, written+1
-		case errors.Is(err, history.ErrInvalid):
-			oldest, refused, err = nil, refused+1, nil
-		}
-	}
+	refused, err := p.write(ctx, store)
+
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
 	k.writing.buckets, k.writing.records = 0, 0
 	k.state.Refused += uint64(refused)
-	if written > 0 {
+	if written := all - len(p.buckets) - len(p.records) - len(p.events) - refused; written > 0 {
 		k.state.Written += uint64(written)
 		k.state.LastWrite = time.Now()
 	}
 	if err != nil {
-		k.buckets = append(left, k.buckets...)
-		k.records = append(oldest, k.records...)
-		for _, r := range oldest {
+		k.buckets = append(p.buckets, k.buckets...)
+		k.records = append(p.records, k.records...)
+		k.events = append(p.events, k.events...)
+		for _, r := range p.records {
 			k.state.Bytes += len(r.Content)
 		}
 		k.queuedLocked()
 	}
-	return len(k.buckets) > 0 || len(k.records) > 0, err
+	return len(k.buckets)+len(k.records)+len(k.events) > 0, err
+}
+
+// takeLocked takes the oldest out of the queues.
+func (k *Keeper) takeLocked() portion {
+	var p portion
+	p.buckets = k.buckets[:min(len(k.buckets), atOnce)]
+	k.buckets = k.buckets[len(p.buckets):]
+	if len(k.records) > 0 {
+		p.records = []record{k.records[0]}
+		k.records = k.records[1:]
+		k.state.Bytes -= len(p.records[0].Content)
+	}
+	p.events = slices.Clip(k.events[:min(len(k.events), atOnce)])
+	k.events = k.events[len(p.events):]
+	k.writing.buckets, k.writing.records = len(p.buckets), len(p.records)+len(p.events)
+	return p
+}
+
+// write writes until there is an error, and leaves what is not written. It says how much of it the store will never
+// take.
+func (p *portion) write(ctx context.Context, store history.Store) (refused int, err error) {
+	if p.buckets, refused, err = writeBuckets(ctx, store, p.buckets); err != nil {
+		return refused, err
+	}
+	if len(p.records) > 0 {
+		if err = writeRecord(ctx, store, p.records[0]); errors.Is(err, history.ErrInvalid) {
+			refused++
+		} else if err != nil {
+			return refused, err
+		}
+		p.records = nil
+	}
+	if len(p.events) > 0 {
+		if err = store.SaveEvents(ctx, p.events); errors.Is(err, history.ErrInvalid) {
+			refused += len(p.events)
+		} else if err != nil {
+			return refused, err
+		}
+		p.events = nil
+	}
+	return refused, nil
 }
 
 // writeBuckets writes buckets pool by pool, and returns those that are left after an error, and how many the store will

@@ -31,6 +31,7 @@ type memory struct {
 type seen struct {
 	opened               int
 	buckets              map[string][]history.Bucket
+	events               []history.Event
 	forecasts, decisions []string
 	retained             []time.Time
 }
@@ -98,6 +99,10 @@ func (m *memory) SaveDecision(ctx context.Context, pool string, _ time.Time, con
 	return m.call(ctx, func(s *seen) { s.decisions = append(s.decisions, pool+" "+string(content)) })
 }
 
+func (m *memory) SaveEvents(ctx context.Context, events []history.Event) error {
+	return m.call(ctx, func(s *seen) { s.events = append(s.events, events...) })
+}
+
 func (m *memory) Retain(ctx context.Context, now time.Time, _ history.Retention) error {
 	return m.call(ctx, func(s *seen) { s.retained = append(s.retained, now) })
 }
@@ -128,7 +133,12 @@ func TestWhatIsHandedOverIsWritten(t *testing.T) {
 		k.Append("other", historytest.Bucket(0))
 		k.SaveForecast("app", historytest.Noon, []byte("sun"))
 		k.SaveDecision("app", historytest.Noon, []byte("grow"))
+		weddings := []history.Event{historytest.Event("weddings", 0), historytest.Event("weddings", 9)}
+		k.SaveEvents(weddings...)
 		synctest.Wait()
+		if diff := cmp.Diff(weddings, m.look().events); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 		want := map[string][]history.Bucket{"app": historytest.Buckets(0, 3), "other": historytest.Buckets(0, 1)}
 		if diff := cmp.Diff(want, m.look().buckets); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -136,7 +146,7 @@ func TestWhatIsHandedOverIsWritten(t *testing.T) {
 		if diff := cmp.Diff([]string{"app sun", "app grow"}, append(m.look().forecasts, m.look().decisions...)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(State{Open: true, Written: 6, LastWrite: time.Now()}, k.State()); diff != "" {
+		if diff := cmp.Diff(State{Open: true, Written: 8, LastWrite: time.Now()}, k.State()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
@@ -153,11 +163,12 @@ func TestTroubleIsWaitedForAndNothingIsLost(t *testing.T) {
 			k.Append("app", historytest.Bucket(i))
 			k.Append("other", historytest.Bucket(i))
 			k.SaveDecision("app", historytest.Noon, fmt.Appendf(nil, "%d", i))
+			k.SaveEvents(historytest.Event("weddings", i))
 			time.Sleep(5 * time.Minute)
 		}
 		synctest.Wait()
 		s := k.State()
-		if s.Open || s.Buckets != 120 || s.Records != 60 || s.Trouble != full.Error() || !s.Since.Equal(begun) {
+		if s.Open || s.Buckets != 120 || s.Records != 120 || s.Trouble != full.Error() || !s.Since.Equal(begun) {
 			t.Errorf("state %+v", s)
 		}
 		if m.look().opened < 200 || m.look().opened > 310 {
@@ -166,14 +177,26 @@ func TestTroubleIsWaitedForAndNothingIsLost(t *testing.T) {
 		m.set(nil, nil)
 		time.Sleep(longestWait)
 		synctest.Wait()
-		if s := k.State(); s.Buckets+s.Records+s.Bytes > 0 || s.Trouble != "" || s.Written != 180 {
+		if s := k.State(); s.Buckets+s.Records+s.Bytes > 0 || s.Trouble != "" || s.Written != 240 {
 			t.Errorf("state %+v", s)
 		}
 		want := map[string][]history.Bucket{"app": historytest.Buckets(0, 60), "other": historytest.Buckets(0, 60)}
 		if diff := cmp.Diff(want, m.look().buckets); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
+		if diff := cmp.Diff(weddings(60), m.look().events); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	})
+}
+
+// weddings are so many, an hour apart.
+func weddings(n int) []history.Event {
+	events := make([]history.Event, n)
+	for i := range events {
+		events[i] = historytest.Event("weddings", i)
+	}
+	return events
 }
 
 func TestAnErrorInTheMiddleLosesNothing(t *testing.T) {
@@ -184,19 +207,24 @@ func TestAnErrorInTheMiddleLosesNothing(t *testing.T) {
 		block := make(chan struct{})
 		m.set(nil, block)
 		k.Append("app", historytest.Buckets(0, 10)...)
+		k.SaveEvents(weddings(3000)[:1500]...)
 		synctest.Wait() // it is being written
 		k.Append("app", historytest.Buckets(10, 10)...)
+		k.SaveEvents(weddings(3000)[1500:]...)
 		k.SaveForecast("app", historytest.Noon, []byte("rain"))
 		m.set(errors.New("the network is gone"), block)
 		close(block)
 		synctest.Wait()
-		if s := k.State(); s.Buckets != 20 || s.Records != 1 || s.Bytes != 4 || s.Trouble == "" || !s.Open {
+		if s := k.State(); s.Buckets != 20 || s.Records != 1+3000 || s.Bytes != 4 || s.Trouble == "" || !s.Open {
 			t.Errorf("state %+v", s)
 		}
 		m.set(nil, nil)
 		time.Sleep(firstWait)
 		synctest.Wait()
 		if diff := cmp.Diff(historytest.Buckets(0, 20), m.look().buckets["app"]); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(weddings(3000), m.look().events); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
@@ -238,8 +266,9 @@ func TestTheQueuesAreBounded(t *testing.T) {
 		for i := range 20 {
 			k.SaveForecast("app", historytest.Bucket(i).Start, content)
 		}
+		k.SaveEvents(weddings(MostEvents + 5)...)
 		s := k.State()
-		if s.Buckets != MostBuckets || s.Records != 16 || s.Bytes != MostRecordBytes || s.Dropped != 7+4 {
+		if s.Buckets != MostBuckets || s.Records != 16+MostEvents || s.Bytes != MostRecordBytes || s.Dropped != 7+4+5 {
 			t.Errorf("state %+v", s)
 		}
 		m.set(nil, nil)
@@ -248,6 +277,9 @@ func TestTheQueuesAreBounded(t *testing.T) {
 		}
 		if got := m.look().buckets["app"]; len(got) != MostBuckets || got[0] != historytest.Bucket(7) {
 			t.Errorf("%d buckets, and the oldest is %v", len(got), got[0].Start)
+		}
+		if diff := cmp.Diff(weddings(MostEvents + 5)[5:], m.look().events); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
 }
@@ -261,15 +293,17 @@ func TestWhatNoStoreTakesIsRefused(t *testing.T) {
 		k.Append("", historytest.Bucket(0))
 		k.SaveForecast("app", time.Time{}, nil)
 		k.SaveDecision("app", historytest.Noon, make([]byte, history.MostContent+1))
+		k.SaveEvents(history.Event{})
 		synctest.Wait()
-		if s := k.State(); s.Refused != 4 || s.Written != 1 || s.Trouble != "" {
+		if s := k.State(); s.Refused != 5 || s.Written != 1 || s.Trouble != "" {
 			t.Errorf("state %+v", s)
 		}
 		m.set(fmt.Errorf("something about it: %w", history.ErrInvalid), nil)
 		k.Append("app", historytest.Bucket(1))
 		k.SaveForecast("app", historytest.Noon, nil)
+		k.SaveEvents(weddings(3)...)
 		synctest.Wait()
-		if s := k.State(); s.Refused != 6 || s.Buckets+s.Records > 0 || s.Trouble != "" {
+		if s := k.State(); s.Refused != 5+2+3 || s.Buckets+s.Records > 0 || s.Trouble != "" {
 			t.Errorf("state %+v", s)
 		}
 	})

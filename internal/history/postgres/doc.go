@@ -6,7 +6,7 @@
 // and 71 ms once all but two months are hours; bench in postgres_test.go), and dashboards read tables.
 // Writers of a pool take turns by an advisory lock, so that two ushers can write the same one.
 //
-// The tables (usher_bucket, usher_forecast, usher_decision, usher_history) are made in the first schema of the
-// search_path by the first who connects. Where TimescaleDB is there, usher_bucket becomes a hypertable; where that is
-// not allowed, it stays a table, which is told.
+// The tables (usher_bucket, usher_forecast, usher_decision, usher_event, usher_history) are made in the first schema of
+// the search_path by the first who connects. Where TimescaleDB is there, usher_bucket becomes a hypertable; where that
+// is not allowed, it stays a table, which is told.
 package postgres

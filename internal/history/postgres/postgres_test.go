@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/usher-pg/usher/internal/history"
@@ -132,6 +133,73 @@ func TestWhatOthersWroteIsChecked(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), Config{DSN: dsn}); err == nil || !strings.Contains(err.Error(), "newer usher") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestEventsThatOthersWroteAreChecked(t *testing.T) {
+	t.Parallel()
+	var told []string
+	dsn := database(t, pgtest.Start(t), "history_other_events")
+	s, err := Open(t.Context(), Config{DSN: dsn, Tell: func(message string) { told = append(told, message) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	all := []history.Event{
+		historytest.Event("weddings", 0), historytest.Event("weddings", 9), historytest.Event("weddings", 18),
+	}
+	if err := s.SaveEvents(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.pool.Exec(t.Context(), "UPDATE usher_event SET guests = 'NaN' WHERE begins = $1",
+		all[1].Start); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Events(t.Context(), historytest.Noon, historytest.Noon.AddDate(1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slices.Delete(slices.Clone(all), 1, 2), got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(told) != 1 || !strings.Contains(told[0], "its guests are NaN") {
+		t.Errorf("told %q", told)
+	}
+	if err := s.SaveEvents(t.Context(), all); err != nil { // it is written over
+		t.Error(err)
+	}
+}
+
+// TestTablesOfAnOlderUsher have buckets and no events.
+func TestTablesOfAnOlderUsher(t *testing.T) {
+	t.Parallel()
+	dsn := database(t, pgtest.Start(t), "history_older")
+	s := openDatabase(t, dsn)
+	if err := s.Append(t.Context(), "app", historytest.Buckets(0, 3)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.pool.Exec(t.Context(), "DROP TABLE usher_event; UPDATE usher_history SET version = 1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // they are brought to this version, and are of it
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = openDatabase(t, dsn)
+		if err := s.SaveEvents(t.Context(), []history.Event{historytest.Event("weddings", 0)}); err != nil {
+			t.Fatal(err)
+		}
+		buckets, err := s.Range(t.Context(), "app", historytest.Noon, historytest.Noon.AddDate(1, 0, 0))
+		if err != nil || len(buckets) != 3 {
+			t.Errorf("%d buckets: %v", len(buckets), err)
+		}
+		events, err := s.Events(t.Context(), historytest.Noon, historytest.Noon.AddDate(1, 0, 0))
+		if err != nil || len(events) != 1 {
+			t.Errorf("%d events: %v", len(events), err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

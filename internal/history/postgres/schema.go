@@ -46,7 +46,18 @@ var migrations = []string{`
 		content bytea       NOT NULL
 	);
 	CREATE INDEX usher_decision_at ON usher_decision (at);
-	CREATE INDEX usher_decision_pool ON usher_decision (pool, at);`,
+	CREATE INDEX usher_decision_pool ON usher_decision (pool, at);`, `
+	CREATE TABLE usher_event (
+		source text             NOT NULL, -- name of the calendar
+		begins timestamptz      NOT NULL,
+		ends   timestamptz      NOT NULL,
+		name   text             NOT NULL,
+		twin   integer          NOT NULL,
+		id     text             NOT NULL,
+		kind   text             NOT NULL,
+		guests double precision NOT NULL,
+		PRIMARY KEY (source, begins, ends, name, twin)
+	);`,
 }
 
 // prepare brings the schema to the current version.

@@ -313,6 +313,7 @@ func (s *Store) retain(ctx context.Context, now time.Time, keep history.Retentio
 		forget string
 	}{
 		{keep.Full + keep.Coarse, "DELETE FROM usher_bucket WHERE start < $1"},
+		{keep.Full + keep.Coarse, "DELETE FROM usher_event WHERE begins < $1"},
 		{keep.Forecasts, "DELETE FROM usher_forecast WHERE at < $1"},
 		{keep.Decisions, "DELETE FROM usher_decision WHERE at < $1"},
 	} {

@@ -43,7 +43,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-var errPacked = errors.New("expected packed buckets")
+var errPacked = errors.New("expected a packed day")
 
 // dayOf is the number of a time's day since the Unix epoch.
 func dayOf(t time.Time) int64 { return t.Unix() / int64(history.Widest/time.Second) }
@@ -80,23 +80,37 @@ func pack(day int64, buckets []history.Bucket) []byte {
 			packed = binary.LittleEndian.AppendUint64(packed, math.Float64bits(x))
 		}
 	}
+	return seal(packed)
+}
+
+// seal ends what is packed with its checksum.
+func seal(packed []byte) []byte {
 	return binary.LittleEndian.AppendUint32(packed, crc32.Checksum(packed, castagnoli))
 }
 
-// unpack appends the buckets of a day to others. They are in order, do not overlap and are as Check wants them, or
-// there is an error.
-func unpack(buckets []history.Bucket, day int64, packed []byte) ([]history.Bucket, error) {
-	if len(packed) < 1+checksum || len(packed) > 1+checksum+mostInDay*mostPacked {
+// unseal is what is between a version and a checksum that fits.
+func unseal(packed []byte, version byte, most int) ([]byte, error) {
+	if len(packed) < 1+checksum || len(packed) > 1+checksum+most {
 		return nil, fmt.Errorf("%w: %d bytes", errPacked, len(packed))
 	}
 	body, sum := packed[:len(packed)-checksum], packed[len(packed)-checksum:]
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(sum) {
 		return nil, fmt.Errorf("%w: the checksum does not fit", errPacked)
 	}
-	if body[0] != dayVersion {
-		return nil, fmt.Errorf("%w of version %d: these have %d", errPacked, dayVersion, body[0])
+	if body[0] != version {
+		return nil, fmt.Errorf("%w of version %d: these have %d", errPacked, version, body[0])
 	}
-	r := reader{rest: body[1:]}
+	return body[1:], nil
+}
+
+// unpack appends the buckets of a day to others. They are in order, do not overlap and are as Check wants them, or
+// there is an error.
+func unpack(buckets []history.Bucket, day int64, packed []byte) ([]history.Bucket, error) {
+	body, err := unseal(packed, dayVersion, mostInDay*mostPacked)
+	if err != nil {
+		return nil, err
+	}
+	r := reader{rest: body}
 	end := dayStart(day)
 	for len(r.rest) > 0 {
 		b := r.bucket(dayStart(day))

@@ -61,8 +61,24 @@ var migrations = []string{`
 		day     INTEGER NOT NULL,
 		buckets BLOB    NOT NULL,
 		found   INTEGER NOT NULL  -- microseconds since the Unix epoch
+	) STRICT;`, `
+	CREATE TABLE event (
+		source  TEXT    NOT NULL, -- name of the calendar
+		day     INTEGER NOT NULL, -- on which they begin, since the Unix epoch, UTC
+		count   INTEGER NOT NULL,
+		events  BLOB    NOT NULL, -- packed
+		UNIQUE (source, day)
+	) STRICT;
+	CREATE TABLE damaged_event (
+		source  TEXT    NOT NULL,
+		day     INTEGER NOT NULL,
+		events  BLOB    NOT NULL,
+		found   INTEGER NOT NULL  -- microseconds since the Unix epoch
 	) STRICT;`,
 }
+
+// oldestRead is the oldest version of the schema that is read as it is. What it has not is missing.
+const oldestRead = 1
 
 // Config says which file.
 type Config struct {
@@ -155,10 +171,11 @@ func (s *Store) prepare(ctx context.Context, readOnly bool) error {
 	case version > len(migrations):
 		return fmt.Errorf("a newer usher has written it: version %d of the schema, expected at most %d", version,
 			len(migrations))
-	case readOnly && version < len(migrations):
+	case readOnly && version < oldestRead:
 		return fmt.Errorf("an older usher has written it, and it can only be read: version %d of the schema, expected %d",
-			version, len(migrations))
+			version, oldestRead)
 	case readOnly:
+		s.version = version
 		return nil
 	}
 	var verdict string
@@ -173,6 +190,7 @@ func (s *Store) prepare(ctx context.Context, readOnly bool) error {
 			return fmt.Errorf("bring the schema to version %d: %w", version+1, err)
 		}
 	}
+	s.version = version
 	return nil
 }
 

@@ -96,6 +96,8 @@ func (s *Store) retain(ctx context.Context, now time.Time, keep history.Retentio
 	}{
 		{keep.Full + keep.Coarse, "DELETE FROM day WHERE day < ?", dayOf},
 		{keep.Full + keep.Coarse, "DELETE FROM damaged WHERE day < ?", dayOf},
+		{keep.Full + keep.Coarse, "DELETE FROM event WHERE day < ?", dayOf},
+		{keep.Full + keep.Coarse, "DELETE FROM damaged_event WHERE day < ?", dayOf},
 		{keep.Forecasts, "DELETE FROM forecast WHERE at < ?", time.Time.UnixMicro},
 		{keep.Decisions, "DELETE FROM decision WHERE at < ?", time.Time.UnixMicro},
 	} {

@@ -18,8 +18,9 @@ const coarsenedAtOnce = 200
 
 // Store is a history.Store in a file.
 type Store struct {
-	db   *sql.DB
-	tell func(string)
+	db      *sql.DB
+	version int // of the schema
+	tell    func(string)
 
 	// mutex guards told.
 	mutex sync.Mutex
@@ -117,7 +118,7 @@ func writeDay(ctx context.Context, tx *sql.Tx, pool string, day int64, buckets [
 
 // setAside moves a row that cannot be read into the table damaged.
 func (s *Store) setAside(ctx context.Context, tx *sql.Tx, pool string, day int64, why error) error {
-	s.tellOnce(pool, day, why)
+	s.tellDay(pool, day, why)
 	if _, err := tx.ExecContext(ctx, "INSERT INTO damaged (pool, day, buckets, found) "+
 		"SELECT pool, day, buckets, ? FROM day WHERE pool = ? AND day = ?",
 		time.Now().UnixMicro(), pool, day); err != nil {
@@ -127,9 +128,12 @@ func (s *Store) setAside(ctx context.Context, tx *sql.Tx, pool string, day int64
 	return err
 }
 
-func (s *Store) tellOnce(pool string, day int64, why error) {
-	text := fmt.Sprintf("history of pool %s on %s is damaged and left out: %v", pool,
-		dayStart(day).Format(time.DateOnly), why)
+func (s *Store) tellDay(pool string, day int64, why error) {
+	s.tellOnce(fmt.Sprintf("history of pool %s on %s is damaged and left out: %v", pool,
+		dayStart(day).Format(time.DateOnly), why))
+}
+
+func (s *Store) tellOnce(text string) {
 	s.mutex.Lock()
 	tell := !s.told[text] && len(s.told) < mostTold
 	if tell {
@@ -168,7 +172,7 @@ func (s *Store) Range(ctx context.Context, pool string, from, to time.Time) ([]h
 		}
 		more, err := unpack(buckets, day, packed)
 		if err != nil {
-			s.tellOnce(pool, day, err)
+			s.tellDay(pool, day, err)
 			continue
 		}
 		if buckets = more; len(buckets) > history.MostBuckets {
