@@ -52,9 +52,7 @@ func (h *house) decide(charges []*charge, now time.Time) {
 	}
 	budget := charges[0].Budget // that of their server
 	for _, c := range charges {
-		if budget > 0 {
-			budget = max(1, budget-c.Options.Size.Reserve)
-		}
+		budget = c.besideReserve(budget)
 	}
 	state, decisions := scaler.Decide(now, pools, budget, h.scaled)
 	h.scaled = state

@@ -117,8 +117,11 @@ func (b *Brain) foreseeShortfalls(now time.Time) {
 	budgets, byServer := map[string]int{}, map[string][]scaler.Pool{}
 	for i := range pools {
 		p := &pools[i]
+		if _, known := budgets[p.Server]; !known {
+			budgets[p.Server] = p.Budget
+		}
+		budgets[p.Server] = p.besideReserve(budgets[p.Server])
 		byServer[p.Server] = append(byServer[p.Server], p.scaled)
-		budgets[p.Server] = p.Budget
 	}
 	var all []scaler.Shortfall
 	for _, server := range slices.Sorted(maps.Keys(byServer)) {

@@ -104,6 +104,48 @@ pools:
 	}
 }
 
+// TestShortfallsLeaveReservesOut: what pools keep for emergencies is nothing that targets can have.
+func TestShortfallsLeaveReservesOut(t *testing.T) {
+	t.Parallel()
+	yaml := func(budget, reserve int) string {
+		return fmt.Sprintf(`
+auth: {type: trust}
+timezone: UTC
+rush_hours: []
+tuning: "off"
+budgets: {"10.0.0.9:5432": %d}
+pools:
+  shop: {url: "postgres://shop@10.0.0.9/shop", size: {min: 2, max: 100, reserve: %d}, scaling: {mode: scale}}
+  blog: {url: "postgres://blog@10.0.0.9/blog", size: {min: 2, max: 100, reserve: %d}, scaling: {mode: scale}}
+`, budget, reserve, reserve)
+	}
+	s := newStage(t, yaml(60, 0))
+	fill(t, s.path(), "shop", 20, saturday)
+	stop := s.keeping()
+	defer stop()
+	s.awaitHistory()
+	s.pass(10 * time.Second)
+	s.foreseePools(t.Context())
+	before := s.Shortfalls()
+	if len(before) < 10 || before[0].Pool != "" || before[0].Have != 60 {
+		t.Fatalf("with a budget of 60: %+v", before)
+	}
+	needed := before[len(before)-1].Needed // of a noon that is usual
+
+	s.reload(yaml(needed+7, 0))
+	s.pass(10 * time.Second)
+	s.foreseePools(t.Context())
+	if got := s.Shortfalls(); len(got) > 0 {
+		t.Fatalf("with a budget of %d: %+v", needed+7, got)
+	}
+	s.reload(yaml(needed+7, 8)) // each of two pools
+	s.pass(10 * time.Second)
+	s.foreseePools(t.Context())
+	if got := s.Shortfalls(); len(got) < 10 || got[0].Have != needed-9 || got[0].Missing() < 1 {
+		t.Errorf("with a budget of %d of which 16 are reserve: %+v", needed+7, got)
+	}
+}
+
 func TestRunEndsAndWritesWhatIsNotFinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, onePool("scale", ""))

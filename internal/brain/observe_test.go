@@ -46,6 +46,33 @@ func TestWishesAreToldOnceAndTakenBack(t *testing.T) {
 	}
 }
 
+// TestAReserveIsNoReasonForATarget: it is open beside the target, so that it would be opened twice, and nobody else of
+// the budget had it.
+func TestAReserveIsNoReasonForATarget(t *testing.T) {
+	t.Parallel()
+	const yaml = `
+auth: {type: trust}
+rush_hours: []
+tuning: "off"
+budgets: {"10.0.0.9:5432": 30}
+pools:
+  blog: {url: "postgres://blog@10.0.0.9/blog", size: {min: 2, max: 20, reserve: 4}, scaling: {mode: "off"}}
+  shop: {url: "postgres://shop@10.0.0.9/shop", size: {min: 2, max: 20, reserve: 4}, scaling: {mode: scale}}
+`
+	s := newStage(t, yaml)
+	s.engines["blog"].is(func(p *pool.Sample) { p.Busy, p.Open = 0, 6 })
+	s.engines["shop"].is(func(p *pool.Sample) { p.Busy, p.Open = 0, 9 })
+	s.pass(time.Second)
+	if d := s.scaling("shop").Decision; s.engines["shop"].last() != 5 || d.Observed.Open != 5 {
+		t.Errorf("of 9 that are open with a reserve of 4 it wishes for %v: %+v", s.engines["shop"].told(), d)
+	}
+	s.Override("shop", scaler.Override{Target: 20, Until: s.time().Add(time.Hour)})
+	s.pass(5 * time.Second)
+	if got := s.engines["shop"].last(); got != 20 { // 30 - 2 reserves of 4 - 2 of blog
+		t.Errorf("the budget leaves it %d: %+v", got, s.scaling("shop").Decision.Notes)
+	}
+}
+
 func TestAPoolMadeAnewIsToldAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, onePool("scale", ""))
