@@ -113,7 +113,7 @@ func (b *Brain) foreseePool(ctx context.Context, p *Pool) {
 
 // foreseeShortfalls looks for times at which more is expected to be needed than there is, and tells about new ones.
 func (b *Brain) foreseeShortfalls(now time.Time) {
-	pools, _ := b.pools()
+	pools := b.pools()
 	budgets, byServer := map[string]int{}, map[string][]scaler.Pool{}
 	for i := range pools {
 		p := &pools[i]

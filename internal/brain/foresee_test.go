@@ -164,18 +164,7 @@ func TestRunEndsAndWritesWhatIsNotFinished(t *testing.T) {
 
 // BenchmarkLook is what the brain does each second, with ten pools of a server.
 func BenchmarkLook(b *testing.B) {
-	yaml := "auth: {type: trust}\ntuning: \"on\"\npools:\n"
-	for i := range 10 {
-		yaml += fmt.Sprintf("  shop%d: {url: \"postgres://shop@10.0.0.9/shop%d\", scaling: {mode: scale}}\n", i, i)
-	}
-	s := newStage(b, yaml)
-	for _, p := range s.poolsNow() {
-		fill(b, s.path(), p.Name, 15, saturday)
-	}
-	stop := s.keeping()
-	defer stop()
-	s.awaitHistory()
-	s.foreseePools(b.Context())
+	s := tenPools(b)
 	for b.Loop() {
 		s.jump(time.Second)
 		s.look(s.time())
@@ -199,5 +188,43 @@ func BenchmarkForesee(b *testing.B) {
 	for b.Loop() {
 		s.jump(history.Step)
 		s.foreseePools(b.Context())
+	}
+}
+
+// tenPools is a stage with ten pools of one server, each with a forecast.
+func tenPools(b *testing.B) *stage {
+	b.Helper()
+	yaml := "auth: {type: trust}\ntuning: \"on\"\npools:\n"
+	for i := range 10 {
+		yaml += fmt.Sprintf("  shop%d: {url: \"postgres://shop@10.0.0.9/shop%d\", scaling: {mode: scale}}\n", i, i)
+	}
+	s := newStage(b, yaml)
+	for _, p := range s.poolsNow() {
+		fill(b, s.path(), p.Name, 15, saturday)
+	}
+	b.Cleanup(s.keeping())
+	s.awaitHistory()
+	s.foreseePools(b.Context())
+	s.look(s.time())
+	return s
+}
+
+// BenchmarkOutlook is KEDA's question about one of ten pools.
+func BenchmarkOutlook(b *testing.B) {
+	s := tenPools(b)
+	for b.Loop() {
+		if o, err := s.Outlook("shop7", 0.9, 45*time.Minute); err != nil || o.Absent != "" || o.Target < 1 {
+			b.Fatal(o, err)
+		}
+	}
+}
+
+// BenchmarkForecast is a day's forecast of one of ten pools.
+func BenchmarkForecast(b *testing.B) {
+	s := tenPools(b)
+	for b.Loop() {
+		if f, ok := s.ForecastOf("shop7", "", day); !ok || f.Absent != "" || len(f.Points) < 200 {
+			b.Fatal(ok, len(f.Points), f.Absent)
+		}
 	}
 }

@@ -30,6 +30,7 @@ const (
 type Config struct {
 	Listener net.Listener // Run closes it
 	Source   status.Source
+	Foresees Foreseer
 	Metrics  http.Handler
 	Operator Operator
 	// Token is what an operator must send; empty: nobody can order anything. It is asked for each time.
