@@ -25,14 +25,18 @@ type Foreseer interface {
 // Where each user has a pool, ?user= says whose; without it, it is the first one's.
 func (s *Server) forecast(w http.ResponseWriter, r *http.Request) {
 	horizon := defaultHorizon
-	if text := r.URL.Query().Get("horizon"); text != "" {
-		var err error
+	asked, err := query(r)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if text := asked.Get("horizon"); text != "" {
 		if horizon, err = time.ParseDuration(text); err != nil || horizon <= 0 || horizon > maxHorizon {
 			refuse(w, http.StatusBadRequest, fmt.Sprintf("horizon must be a duration up to %v, such as 24h", maxHorizon))
 			return
 		}
 	}
-	f, ok := s.config.Foresees.ForecastOf(r.PathValue("pool"), r.URL.Query().Get("user"), horizon)
+	f, ok := s.config.Foresees.ForecastOf(r.PathValue("pool"), asked.Get("user"), horizon)
 	if !ok {
 		refuse(w, http.StatusNotFound, "there is no such pool now")
 		return

@@ -171,19 +171,22 @@ func TestForecastsThatCannotBeToldSayWhy(t *testing.T) {
 		code int
 		text string
 	}{
-		"shop/forecast?horizon=336h1ns":   {400, "horizon must be a duration up to 336h"},
-		"shop/forecast?horizon=0s":        {400, "horizon must be"},
-		"shop/forecast?horizon=-1h":       {400, "horizon must be"},
-		"shop/forecast?horizon=24":        {400, "horizon must be"},
-		"shop/forecast?horizon=99999999h": {400, "horizon must be"},
-		"shop/forecast?horizon=soon":      {400, "horizon must be"},
-		"shop/forecast?user=carol":        {404, "there is no such pool now"},
-		"nothing/forecast":                {404, "there is no such pool now"},
-		"%00/forecast":                    {404, "there is no such pool now"},
-		"..%2f..%2fetc%2fpasswd/forecast": {404, "there is no such pool now"},
-		"shop%2fann/forecast?horizon=1h":  {404, "there is no such pool now"},
-		"shop/forecast/more":              {404, ""},
-		"shop":                            {404, ""},
+		"shop/forecast?horizon=336h1ns":     {400, "horizon must be a duration up to 336h"},
+		"shop/forecast?horizon=0s":          {400, "horizon must be"},
+		"shop/forecast?horizon=-1h":         {400, "horizon must be"},
+		"shop/forecast?horizon=24":          {400, "horizon must be"},
+		"shop/forecast?horizon=99999999h":   {400, "horizon must be"},
+		"shop/forecast?horizon=soon":        {400, "horizon must be"},
+		"shop/forecast?user=ann;horizon=1h": {400, "the parameters cannot be read: expected name=value"},
+		"shop/forecast?user=%g":             {400, "the parameters cannot be read"},
+		"shop/forecast?user=ann%3Bx":        {404, "there is no such pool now"},
+		"shop/forecast?user=carol":          {404, "there is no such pool now"},
+		"nothing/forecast":                  {404, "there is no such pool now"},
+		"%00/forecast":                      {404, "there is no such pool now"},
+		"..%2f..%2fetc%2fpasswd/forecast":   {404, "there is no such pool now"},
+		"shop%2fann/forecast?horizon=1h":    {404, "there is no such pool now"},
+		"shop/forecast/more":                {404, ""},
+		"shop":                              {404, ""},
 	} {
 		answer := ask(t, &fakeSource{snapshot: foreseen()}, "GET", "/api/v1/pools/"+path, nil)
 		if answer.Code != want.code || !strings.Contains(answer.Body.String(), want.text) {
