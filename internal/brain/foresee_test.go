@@ -104,6 +104,33 @@ pools:
 	}
 }
 
+// TestRushHoursReachToTheEndOfTheDay, and no further.
+func TestRushHoursReachToTheEndOfTheDay(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, `
+auth: {type: trust}
+timezone: Europe/Berlin
+rush_hours: [{days: [sat], from: 20:00, to: 24:00, times: 2.5}]
+pools:
+  shop: {url: "postgres://shop@10.0.0.9/shop", size: {min: 2, max: 60}, scaling: {normal: 8}}
+`)
+	stop := s.keeping()
+	defer stop()
+	s.awaitHistory()
+	s.look(s.time())
+	s.foreseePools(t.Context())
+	for _, p := range s.Forecasts()[0].Points {
+		local := p.Start.In(zoneOf(s.inForce()))
+		want := 8.0
+		if local.Weekday() == time.Saturday && local.Hour() >= 20 {
+			want = 20
+		}
+		if p.P50 != want {
+			t.Errorf("at %v %v are expected, not %v", local, p.P50, want)
+		}
+	}
+}
+
 // TestShortfallsLeaveReservesOut: what pools keep for emergencies is nothing that targets can have.
 func TestShortfallsLeaveReservesOut(t *testing.T) {
 	t.Parallel()
