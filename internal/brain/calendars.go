@@ -48,7 +48,7 @@ type running struct {
 	ended  chan struct{}
 
 	events *calendar.Set // when it was looked at last
-	alarm  string
+	told   []string      // causes of the alarm that is; none: there is no alarm
 }
 
 func newCalendars(folder string, log *slog.Logger, changed func()) *calendars {
@@ -128,21 +128,11 @@ func (c *calendars) start(ctx context.Context, wanted config.Calendar, config fe
 	c.running[wanted.Name] = r
 }
 
-// notice is what is to be logged of a calendar.
-type notice struct {
-	name, alarm string // an empty alarm: it is fine again
-	events      int
-}
-
 // watch tells when events have changed, and logs alarms as they come and go.
 func (c *calendars) watch() {
 	notices, changed := c.look()
 	for _, n := range notices {
-		if n.alarm != "" {
-			c.log.Warn("calendar needs attention", "calendar", n.name, "alarm", n.alarm)
-		} else {
-			c.log.Info("calendar is fine again", "calendar", n.name, "events", n.events)
-		}
+		n.write(c.log)
 	}
 	if changed {
 		c.changed()
@@ -153,14 +143,13 @@ func (c *calendars) watch() {
 func (c *calendars) look() (notices []notice, changed bool) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	for name, r := range c.running {
+	for _, r := range c.running {
 		if events := r.feed.Events(); events != r.events {
 			r.events, changed = events, true
 		}
 		state := r.feed.State()
-		if alarm := state.Alarm(); (alarm == "") != (r.alarm == "") {
-			notices = append(notices, notice{name, alarm, state.Events})
-			r.alarm = alarm
+		if r.news(&state) {
+			notices = append(notices, notice(state))
 		}
 	}
 	return notices, changed

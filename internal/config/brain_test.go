@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,23 @@ rush_hours: [{days: [sat], from: "14:00", to: "24:00", times: 10}]
 	got.Calendars[0].Name, got.RushHours[0].Times = "changed", 3
 	if loaded.Calendars[0].Name == "changed" || loaded.RushHours[0].Times == 3 {
 		t.Error("the result shares its lists")
+	}
+}
+
+// TestAddressesOfCalendarsAreThoseThatCanBeFetched: whoever fetches them finds nothing more to refuse.
+func TestAddressesOfCalendarsAreThoseThatCanBeFetched(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]bool{
+		"https://cal.example/a.ics": true, "http://10.0.0.7:8080/a?key=x": true, "webcal://cal.example/a.ics": true,
+		"webcals://cal.example": true, "HTTPS://cal.example/a": true, "https://[::1]/a": true,
+		"https://": false, "https:///a.ics": false, "https:cal.example": false, "https://[::1/a": false,
+		"https://cal.example:port/": false, "https://cal .example/": false, "//cal.example/a": false, "cal.example/a": false,
+		"file:///etc/passwd": false, "https://u:p@:443/": false,
+	} {
+		_, err := Parse("usher.yaml", []byte(brainPools+fmt.Sprintf("calendars: [{name: a, url: %q}]\n", url)))
+		if (err == nil) != want {
+			t.Errorf("%s: %v", url, err)
+		}
 	}
 }
 
