@@ -29,7 +29,7 @@ func (b *Brain) house(server string) *house {
 
 // step decides what is due.
 func (h *house) step(charges []*charge, now time.Time) {
-	h.tune(charges)
+	h.tune(charges, now)
 	due := now.Sub(h.decided) >= decideEvery || now.Before(h.decided)
 	for _, c := range charges {
 		due = due || c.impaired()

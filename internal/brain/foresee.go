@@ -66,8 +66,10 @@ func (b *Brain) foresee(ctx context.Context) error {
 	}
 }
 
-// foreseePools makes the forecasts of all pools, and forgets those of pools that are gone or need none.
+// foreseePools makes the forecasts of all pools, and forgets those of pools that are gone or need none. What is
+// remembered of their servers is read first.
 func (b *Brain) foreseePools(ctx context.Context) {
+	b.recall(ctx)
 	needed := map[string]bool{}
 	for _, p := range b.options.Pools() {
 		if p.Options.Scaling.Mode != config.ScalingOff {

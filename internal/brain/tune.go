@@ -15,7 +15,9 @@ type tuning struct {
 	clock  time.Duration // that the tuner sees: it never jumps
 	before map[string]pool.Sample
 	state  tuner.State
-	steps  []tuner.Step // the last ones, the newest last
+	// resumed says that state began with what is remembered, if there is anything.
+	resumed bool
+	steps   []tuner.Step // the last ones, the newest last
 }
 
 // mostSteps is how many steps are remembered to be shown.
@@ -31,7 +33,7 @@ func (t *tuning) most(pools int) int {
 }
 
 // tune lets the tuner learn from the last step, and limits the pools of the server.
-func (h *house) tune(charges []*charge) {
+func (h *house) tune(charges []*charge, now time.Time) {
 	// In session mode a server connection is kept by who does nothing with it.
 	inSessions := func(c *charge) bool { return c.Options.Mode == config.ModeSession }
 	charges = slices.DeleteFunc(slices.Clone(charges), inSessions)
@@ -40,22 +42,30 @@ func (h *house) tune(charges []*charge) {
 	t.clock += h.brain.options.Clock.Step
 	seen, whole := t.observe(h.brain, charges)
 	if mode != t.mode {
-		t.mode = mode
+		t.mode, t.resumed = mode, false
 		t.state = tuner.State{}
 	}
 	rules := tuningRules(mode, charges)
 	if !whole || rules.Max < rules.Min {
 		return
 	}
+	h.resume(rules)
 	var steps []tuner.Step
 	t.state, steps = tuner.Decide(t.state, rules, seen, t.clock)
+	h.tell(steps)
+	h.remember(now)
+	h.limit(charges)
+}
+
+// tell logs and remembers steps.
+func (h *house) tell(steps []tuner.Step) {
+	t := &h.tuning
 	for _, s := range steps {
 		h.brain.log.Info("tuner", "server", h.server, "step", s.String(), "reason", s.Reason)
 	}
 	if t.steps = append(t.steps, steps...); len(t.steps) > mostSteps {
 		t.steps = t.steps[len(t.steps)-mostSteps:]
 	}
-	h.limit(charges)
 }
 
 // tuningRules are what an operator has decided about a server: that of its pools together.
