@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"time"
 
@@ -44,13 +43,16 @@ func (b *Brain) recall(ctx context.Context) {
 	maps.DeleteFunc(b.lessons, func(server string, _ lesson) bool { return !there[server] })
 	maps.DeleteFunc(there, func(server string, _ bool) bool { _, known := b.lessons[server]; return known })
 	b.mutex.Unlock()
+	store, open := b.keeper.Store()
+	if !open && len(there) > 0 {
+		b.wake() // to try again soon
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
 	for server := range there {
-		l, err := b.readLesson(ctx, server)
-		if errors.Is(err, errNotOpen) {
-			b.wake() // to try again soon
-			return
-		}
-		if ctx.Err() != nil {
+		l, err := readLesson(ctx, store, server, b.Now())
+		if errors.Is(err, context.Canceled) {
 			return
 		}
 		if err != nil {
@@ -65,21 +67,17 @@ func (b *Brain) recall(ctx context.Context) {
 }
 
 // readLesson reads what is remembered of a server.
-func (b *Brain) readLesson(ctx context.Context, server string) (lesson, error) {
-	store, ok := b.keeper.Store()
-	if !ok {
-		return lesson{}, errNotOpen
+func readLesson(ctx context.Context, store history.Store, server string, now time.Time) (lesson, error) {
+	if history.CheckPool(lessonsOf+server) != nil {
+		return lesson{}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, storePatience)
-	defer cancel()
-	now := b.Now()
 	records, err := store.Decisions(ctx, lessonsOf+server, now.Add(-lessonLife), now, 1)
 	if err != nil || len(records) == 0 {
 		return lesson{}, err
 	}
 	l := lesson{at: records[0].At}
-	if err := json.Unmarshal(records[0].Content, &l.Lesson); err != nil {
-		return lesson{}, fmt.Errorf("read what was found at %v: %w", l.at, err)
+	if json.Unmarshal(records[0].Content, &l.Lesson) != nil { // of another version
+		return lesson{}, nil
 	}
 	return l, nil
 }
