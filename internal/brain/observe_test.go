@@ -193,6 +193,47 @@ func TestAnEmergencyIsDecidedOnAtOnce(t *testing.T) {
 	}
 }
 
+// TestSessionsAreADemandLikeAnyOther: they are recorded, expected, and decided on, and only not tuned.
+func TestSessionsAreADemandLikeAnyOther(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, `
+auth: {type: trust}
+timezone: UTC
+rush_hours: []
+tuning: "on"
+pools:
+  shop: {url: "postgres://shop@10.0.0.9/shop", mode: session, size: {min: 2, max: 60}, scaling: {mode: scale}}
+`)
+	fill(t, s.path(), "shop", 20, saturday)
+	stop := s.keeping()
+	s.awaitHistory()
+	e := s.engines["shop"]
+	e.is(func(p *pool.Sample) { p.Busy, p.Waiting, p.Open = 20, 4, 20 }) // sessions that are there, and that want to be
+	s.pass(time.Second)
+	s.foreseePools(t.Context())
+	s.jump(23*time.Hour + 30*time.Minute) // the next noon is expected to have ten times as many
+	s.foreseePools(t.Context())
+	s.pass(time.Minute)
+	d := s.scaling("shop").Decision
+	wished := func(cause scaler.Cause) bool {
+		return slices.ContainsFunc(d.Wishes, func(w scaler.Wish) bool { return w.Cause == cause && w.Connections > 30 })
+	}
+	if f := s.Forecasts()[0]; f.Absent != "" || f.Points[0].P50 < 1 {
+		t.Errorf("expected: %q, %+v", f.Absent, f.Points)
+	}
+	if !d.Acts || e.last() < 34 || !wished(scaler.Measured) || !wished(scaler.Predicted) {
+		t.Errorf("24 sessions are wanted, and 40 soon; decided: %+v", d)
+	}
+	if len(e.limits) > 0 {
+		t.Errorf("limited to %v", e.limits)
+	}
+	s.leave()
+	stop()
+	if b := s.written("shop"); b[len(b)-1].Mean != 24 {
+		t.Errorf("written: %+v", b[len(b)-1])
+	}
+}
+
 // TestAClockThatJumps: hours ahead and back, at random. Nothing panics, what is written down can be,
 // and no target falls because of it while the demand stays.
 func TestAClockThatJumps(t *testing.T) {

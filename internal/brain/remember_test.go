@@ -137,6 +137,23 @@ func TestWhatTheTunerFoundIsRemembered(t *testing.T) {
 	}
 }
 
+// TestAPoolThatBecomesOneOfSessionsIsNotTuned any more, and has no limit left over from before.
+func TestAPoolThatBecomesOneOfSessionsIsNotTuned(t *testing.T) {
+	t.Parallel()
+	s, server, stop := started(t, tuned("on"), t.TempDir(), saturday)
+	defer stop()
+	s.pass(4 * time.Minute)
+	if found := s.Tuning()[0]; !found.Found || server.limited() != found.Size || s.charges["shop"].scaled.Rules.Cap == 0 {
+		t.Fatalf("found: %+v", found)
+	}
+	s.reload(strings.Replace(tuned("on"), "size:", "mode: session, size:", 1))
+	s.pools[0].Engine = server
+	s.pass(5 * time.Second)
+	if rules := s.charges["shop"].scaled.Rules; server.limited() != 100 || rules.Cap != 0 {
+		t.Errorf("as a pool of sessions it may have %d: %+v", server.limited(), rules)
+	}
+}
+
 // TestAMemoryOfOtherLimitsIsWhereASearchBegins, and what the history says is not believed blindly.
 func TestAMemoryOfOtherLimitsIsWhereASearchBegins(t *testing.T) {
 	t.Parallel()

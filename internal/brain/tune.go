@@ -23,20 +23,27 @@ type tuning struct {
 // mostSteps is how many steps are remembered to be shown.
 const mostSteps = 20
 
-// most is what the tuner found to be useful for one pool; 0: it has found nothing, or several pools share the server,
-// whose targets the budget divides.
-func (t *tuning) most(pools int) int {
-	if t.mode != config.TuningOn || !t.state.Found || pools != 1 {
+// most is what the tuner found to be useful for the pool of a server; 0: it has found nothing, or several pools share
+// the server, whose targets the budget divides.
+func (t *tuning) most(charges []*charge) int {
+	if t.mode != config.TuningOn || !t.state.Found || len(charges) != 1 || charges[0].inSessions() {
 		return 0
 	}
 	return t.state.Size
 }
 
+// inSessions reports whether server connections are kept by clients that do nothing with them: the tuner learns nothing
+// from such a pool, and does not limit it.
+func (c *charge) inSessions() bool { return c.Options.Mode == config.ModeSession }
+
 // tune lets the tuner learn from the last step, and limits the pools of the server.
 func (h *house) tune(charges []*charge, now time.Time) {
-	// In session mode a server connection is kept by who does nothing with it.
-	inSessions := func(c *charge) bool { return c.Options.Mode == config.ModeSession }
-	charges = slices.DeleteFunc(slices.Clone(charges), inSessions)
+	for _, c := range charges {
+		if c.inSessions() {
+			c.limitTo(0) // it may have had another mode
+		}
+	}
+	charges = slices.DeleteFunc(slices.Clone(charges), (*charge).inSessions)
 	t := &h.tuning
 	mode := h.brain.options.Config().Tuning
 	t.clock += h.brain.options.Clock.Step
