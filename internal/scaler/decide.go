@@ -87,6 +87,7 @@ func (s *PoolState) decide(p *Pool, now time.Time, passed time.Duration, jumped 
 	}
 	if jumped {
 		s.Shrunk, s.Half = now, now
+		s.back(now)
 		d.note("the clock has jumped: nothing is lowered for %v", shrinkEvery)
 	}
 	s.measure(p, now, passed)
