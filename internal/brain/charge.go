@@ -11,6 +11,8 @@ import (
 type charge struct {
 	Pool
 	sample pool.Sample // the last one
+	// unrecorded says that the history did not take it, and that this was told.
+	unrecorded bool
 
 	// Demand since the last decision.
 	demand float64

@@ -86,11 +86,19 @@ func (b *Brain) audit(d scaler.Decision) {
 	} else {
 		b.log.Debug("target would change", attrs...)
 	}
-	text, err := json.Marshal(d)
-	if err != nil {
-		panic("bug: a decision that is no JSON: " + err.Error())
+	if text, ok := b.asText(d.Pool, d); ok {
+		b.keeper.SaveDecision(d.Pool, d.At, text)
 	}
-	b.keeper.SaveDecision(d.Pool, d.At, text)
+}
+
+// asText is what is to be written down of a pool, as JSON. A clock that shows a year beyond all calendars has no form
+// there; that must not end usher.
+func (b *Brain) asText(pool string, what any) (text []byte, ok bool) {
+	text, err := json.Marshal(what)
+	if err != nil {
+		b.log.Error("not written down", "pool", pool, "error", err)
+	}
+	return text, err == nil
 }
 
 // forecastOf is what is expected of a pool; nil: nothing was forecast yet.

@@ -2,7 +2,6 @@ package brain
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -172,11 +171,9 @@ func (b *Brain) reckon(
 		Rules: forecastRules(c, p), Calibration: o.calibration,
 	})
 	if o.day != today && o.forecast.Absent == "" {
-		text, err := json.Marshal(o.forecast)
-		if err != nil {
-			panic("bug: a forecast that is no JSON: " + err.Error())
+		if text, ok := b.asText(p.Name, o.forecast); ok {
+			b.keeper.SaveForecast(p.Name, o.forecast.Issued, text)
 		}
-		b.keeper.SaveForecast(p.Name, o.forecast.Issued, text)
 		o.day = today
 	}
 }

@@ -276,6 +276,33 @@ func TestAClockThatJumps(t *testing.T) {
 	}
 }
 
+// TestAYearBeyondAllCalendars cannot be written down. It is told, decisions go on, and nothing takes it for an order.
+func TestAYearBeyondAllCalendars(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, onePool("scale", ""))
+	fill(t, s.path(), "shop", 20, saturday)
+	stop := s.keeping()
+	defer stop()
+	s.awaitHistory()
+	e := s.engines["shop"]
+	s.pass(10 * time.Second)
+	for i, year := range []int{12_000, 300_000, -12_000} {
+		s.mutex.Lock()
+		s.now = time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		s.mutex.Unlock()
+		want := 20 + 10*i
+		e.is(func(p *pool.Sample) { p.Busy = want })
+		s.pass(time.Minute)
+		s.foreseePools(t.Context())
+		if d := s.scaling("shop").Decision; e.last() < want || d.Override != nil {
+			t.Errorf("in the year %d a demand of %d has the target %d: %+v", year, want, e.last(), d)
+		}
+	}
+	if s.log.count("not written down") == 0 || s.log.count("level=ERROR") > 60 {
+		t.Errorf("logged:\n%s", s.log)
+	}
+}
+
 func TestSamplesThatCannotBeAreToldAndNotRecorded(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, onePool("scale", ""))
@@ -283,8 +310,8 @@ func TestSamplesThatCannotBeAreToldAndNotRecorded(t *testing.T) {
 	s.pass(5 * time.Second)
 	e.is(func(p *pool.Sample) { p.Busy = -7 })
 	s.pass(10 * time.Second)
-	if s.log.count("sample not recorded") == 0 {
-		t.Errorf("nobody is told:\n%s", s.log)
+	if told := s.log.count("samples not recorded"); told != 1 {
+		t.Errorf("told %d times:\n%s", told, s.log)
 	}
 	if e.last() < 2 {
 		t.Errorf("it wishes for %v", e.told())
@@ -293,5 +320,10 @@ func TestSamplesThatCannotBeAreToldAndNotRecorded(t *testing.T) {
 	s.pass(5 * time.Second)
 	if b, ok := s.recorder.Open("shop"); !ok || b.Samples != 10 || b.Mean != 4 {
 		t.Errorf("recorded: %+v", b)
+	}
+	e.is(func(p *pool.Sample) { p.Waiting = -1 })
+	s.pass(5 * time.Second)
+	if told := s.log.count("samples not recorded"); told != 2 {
+		t.Errorf("told %d times of two:\n%s", told, s.log)
 	}
 }
