@@ -14,9 +14,9 @@ type Interest uint8
 
 // The interests.
 //
-// With Once, what is ready is reported when it becomes so, and when Add or Modify find it so: the handler takes all there
-// is, or must not count on hearing of the rest. Without, it is reported in each turn for as long as it is, and so it is on
-// systems other than Linux either way.
+// With Once, what is ready is reported when it becomes so, and when Add or Modify find it so: the handler takes all
+// there is, or must not count on hearing of the rest. Without, it is reported in each turn for as long as it is, and so
+// it is on systems other than Linux either way.
 const (
 	Read Interest = 1 << iota
 	Write

@@ -143,8 +143,8 @@ func (s *slots) get(token reactor.Token) (*client, *server) {
 	return i.client, i.server
 }
 
-// each calls f for every conn. f may close the conn it is given, and others: they may still be met, in the place of those
-// that are gone.
+// each calls f for every conn. f may close the conn it is given, and others: they may still be met, in the place of
+// those that are gone.
 func (s *slots) each(f func(*client, *server)) {
 	var some [64]slot // copied at once, because there may be thousands
 	for from := 0; ; from += len(some) {

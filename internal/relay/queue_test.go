@@ -52,8 +52,8 @@ func TestAQueueTimeoutSkipsItsRequestOnly(t *testing.T) {
 	}
 }
 
-// TestAClientThatBreaksWhileItIsNotReadIsGone: nobody reads a client that waits and has sent more than is read ahead, so
-// nobody meets the end of its connection there.
+// TestAClientThatBreaksWhileItIsNotReadIsGone: nobody reads a client that waits and has sent more than is read ahead,
+// so nobody meets the end of its connection there.
 func TestAClientThatBreaksWhileItIsNotReadIsGone(t *testing.T) {
 	t.Parallel()
 	w := one().start(t)

@@ -6,8 +6,8 @@ import (
 	"github.com/usher-pg/usher/internal/pgerr"
 )
 
-// Timeouts are a pool's limits in time, with PgBouncer's meanings; 0 is none. They are looked at every longestSleep, those
-// of clients every clientLook, so a timeout may come that much late, and costs nothing until then.
+// Timeouts are a pool's limits in time, with PgBouncer's meanings; 0 is none. They are looked at every longestSleep,
+// those of clients every clientLook, so a timeout may come that much late, and costs nothing until then.
 type Timeouts struct {
 	Query             time.Duration // a statement: the client is told and its server connection closed
 	Transaction       time.Duration // a transaction, from its first statement
