@@ -68,6 +68,11 @@ type Loop struct {
 	rung    atomic.Bool
 	ready   [batch]Readiness // of this turn
 
+	// waking guards ended, and that the poller stays open while it is woken, which never waits: the number of a
+	// descriptor that is closed is soon somebody else's, who would get what wakes us.
+	waking sync.RWMutex
+	ended  bool
+
 	start time.Time
 }
 
@@ -103,15 +108,30 @@ func (l *Loop) Post(letter func()) {
 	l.letters = append(l.letters, letter)
 	l.mailbox.Unlock()
 	if !l.rung.Swap(true) {
+		l.wake()
+	}
+}
+
+func (l *Loop) wake() {
+	l.waking.RLock()
+	defer l.waking.RUnlock()
+	if !l.ended {
 		l.poller.wake()
 	}
+}
+
+func (l *Loop) close() {
+	l.waking.Lock()
+	defer l.waking.Unlock()
+	l.ended = true
+	l.poller.close()
 }
 
 // Run drives the handler until ctx ends.
 func (l *Loop) Run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer l.poller.close()
+	defer l.close()
 	defer context.AfterFunc(ctx, func() { l.Post(func() {}) })()
 
 	sleep := time.Duration(0)

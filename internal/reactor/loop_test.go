@@ -451,7 +451,6 @@ func TestTheClockBeginsWithTheStart(t *testing.T) {
 // TestALetterThatComesTooLateTouchesNothing posts to a loop that has ended, when another file has got the
 // number of the descriptor that wakes it.
 func TestALetterThatComesTooLateTouchesNothing(t *testing.T) {
-	openBug(t, "Post after Run has returned writes 8 bytes to whatever has got the waker's descriptor")
 	w := start(t, func(*world, Token, Event) {})
 	w.turn()
 	w.end()
@@ -462,6 +461,7 @@ func TestALetterThatComesTooLateTouchesNothing(t *testing.T) {
 		defer file.Close()
 		files = append(files, file)
 	}
+	w.rung.Store(false) // the letter that ended the loop may not have been read
 	w.Post(func() { t.Error("a letter is read after the end") })
 	for _, file := range files {
 		info, err := file.Stat()
