@@ -162,6 +162,9 @@ func TestWhatAnErrorSkippedDidNotHappen(t *testing.T) {
 	a.ask("E(42601) Z(I)", parse("e", "SELECT unparsable"), endBatch())
 	a.ask("E(26000) Z(I)", batch("e"))
 	a.ask("1 2 T D(e) C(SELECT_1) Z(I)", parse("e", "SELECT 'e'"), batch("e"))
+	a.ask("E(42601) Z(I) E(26000) Z(I)", parse("f", "SELECT unparsable"), endBatch(),
+		bind("", "f"), closing('S', "f"), endBatch())
+	a.ask("1 Z(I)", parse("f", "SELECT 'f'"), endBatch())
 }
 
 func TestANameThatIsTakenIsRefusedByTheServer(t *testing.T) {
