@@ -163,11 +163,18 @@ func (c *client) intern(statement *prepared.Statement, reading string) (*prepare
 // passError passes an ErrorResponse. If it names a statement by usher's name, it is made to say the client's.
 func (s *server) passError(f *flow, length int) {
 	head := s.replies.head()
-	if head.alias == "" || !whole(f, length) || !bytes.Contains(body(f, length), []byte(head.alias)) {
+	alias, name := head.alias, head.name
+	if alias == "" && head.statement != nil {
+		alias = head.statement.Name()
+	}
+	if alias == "" || !whole(f, length) || !bytes.Contains(body(f, length), []byte(alias)) {
 		s.pass(f, length, false)
 		return
 	}
-	said := bytes.ReplaceAll(body(f, length), []byte(head.alias), []byte(head.name))
+	if head.alias == "" {
+		name = s.client.names.NameOf(head.statement)
+	}
+	said := bytes.ReplaceAll(body(f, length), []byte(alias), []byte(name))
 	f.spill()
 	f.made = wire.AppendBody(f.made, wire.ErrorResponse, said)
 	s.pass(f, length, true)
