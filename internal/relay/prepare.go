@@ -221,7 +221,19 @@ func (c *client) parseAlone(f *flow, length int) bool {
 // uncertain reports whether it depends on replies to come what the name of a statement stands for.
 func (c *client) uncertain(name []byte) bool {
 	s := c.server
-	return s.replies.ready > 0 && s.cache != nil && len(name) > 0 && (c.shelved != nil || s.replies.uncertain(name))
+	if s.replies.ready == 0 || s.cache == nil || len(name) == 0 {
+		return false
+	}
+	last, synced := s.replies.about(name)
+	return c.shelved != nil || last != nil && synced
+}
+
+// rests reports whether the server has what name stands for if the client's own Parse succeeds, and not otherwise.
+func (c *client) rests(name []byte) bool {
+	s, statement := c.server, c.names.Get(name)
+	last, _ := s.replies.about(name)
+	return last != nil && last.expect == expectParse && last.manner == forwarded && last.statement == statement &&
+		!s.doubt && s.cache.Has(statement)
 }
 
 // awaitReplies lets the client wait until every ReadyForQuery that was asked for has come.
@@ -363,7 +375,7 @@ func (c *client) bind(f *flow, length int) bool {
 	}
 	s := c.server
 	uncertain := c.uncertain(head.Statement)
-	if uncertain && (s.doubt || !s.cache.Has(c.names.Get(head.Statement))) {
+	if uncertain && !c.rests(head.Statement) {
 		return c.awaitReplies() // the server might have it, or not have it, whatever becomes of the Parse
 	}
 	c.stats().Binds++
