@@ -34,7 +34,7 @@ func intern(t testing.TB, r *Registry, text string, types ...uint32) *Statement 
 	return s
 }
 
-func TestStatementsAreTheSameByTextTypesAndPath(t *testing.T) {
+func TestStatementsAreTheSameByTextTypesAndReading(t *testing.T) {
 	t.Parallel()
 	r := NewRegistry()
 	a := intern(t, r, "SELECT $1")
@@ -44,9 +44,9 @@ func TestStatementsAreTheSameByTextTypesAndPath(t *testing.T) {
 	if b := intern(t, r, "SELECT $1", 23); b == a || b.Name() == a.Name() {
 		t.Error("other types are the same statement")
 	}
-	other, err := r.Intern(body("SELECT $1"), "tenant_7")
+	other, err := r.Intern(body("SELECT $1"), "search_path tenant_7")
 	if err != nil || other == a {
-		t.Errorf("another search_path is the same statement, %v", err)
+		t.Errorf("another reading is the same statement, %v", err)
 	}
 	if r.Len() != 3 {
 		t.Errorf("%d statements", r.Len())
@@ -86,6 +86,28 @@ func TestAStatementKnowsItsMessages(t *testing.T) {
 	kind, target, err = wire.Target(s.AppendDescribe(nil)[wire.HeaderLen:])
 	if err != nil || kind != wire.KindStatement || string(target) != s.Name() {
 		t.Errorf("Describe: %v %q %v", kind, target, err)
+	}
+}
+
+func TestNamesKnowWhatAStatementIsCalled(t *testing.T) {
+	t.Parallel()
+	r := NewRegistry()
+	a, typed := intern(t, r, "SELECT $1"), intern(t, r, "SELECT $1", 23)
+	elsewhere, err := r.Intern(body("SELECT $1"), "timezone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names Names
+	if err := names.Set([]byte("mine"), a); err != nil {
+		t.Fatal(err)
+	}
+	for s, want := range map[*Statement]string{a: "mine", elsewhere: "mine", typed: ""} {
+		if got := names.NameOf(s); got != want {
+			t.Errorf("%s is called %q, want %q", s.Name(), got, want)
+		}
+	}
+	if got := (*Names)(nil).NameOf(a); got != "" {
+		t.Errorf("a client without statements calls one %q", got)
 	}
 }
 

@@ -59,6 +59,9 @@ func (t *Tracker) Observe(found Finding, sql []byte, ahead int) {
 		t.texts++
 	}
 	t.control |= found & uncertain
+	if mayReread(found, sql) {
+		t.control |= rereading
+	}
 	if found&concerning == 0 && t.pending == nil && t.pins&(1<<PinUnknown) == 0 && !t.tempPath() {
 		return
 	}
@@ -121,7 +124,7 @@ func (t *Tracker) Ready(status byte, more bool) Action {
 
 // Plain reports whether no text observed since nothing was outstanding can have begun or ended a transaction block.
 func (t *Tracker) Plain() bool {
-	return t.control == 0 && (t.pending == nil || !t.pending.found.Has(Unsure))
+	return t.control&^rereading == 0 && (t.pending == nil || !t.pending.found.Has(Unsure))
 }
 
 // AppendProbe appends the SQL text of the probe, which answers with one row for ParseProbe.
