@@ -197,7 +197,7 @@ func (s *server) parseTaken(f *flow, name string, parse []byte) {
 func (c *client) parseAlone(f *flow, length int) bool {
 	rules := c.pool.rules()
 	named, known := hasName(body(f, length))
-	if !known || !named || !whole(f, length) || rules.Statements == 0 || rules.Mode == ModeSession {
+	if !known || !named || !whole(f, length) || rules.mapped() == 0 {
 		return false
 	}
 	name, parse, err := prepared.Body(body(f, length))

@@ -393,6 +393,23 @@ func TestWithoutTrackingNamesGoThroughAsTheyAre(t *testing.T) {
 	}
 }
 
+// TestAReloadLeavesNobodysNames: a pool of session mode becomes one of transaction mode. The server connections of the
+// sessions have statements by the clients' own names, which the next client must not meet.
+func TestAReloadLeavesNobodysNames(t *testing.T) {
+	t.Parallel()
+	p := one()
+	p.rules.Mode = ModeSession
+	w := p.start(t)
+	a, b := w.seat(), w.seat()
+	a.ask("1 2 T D(a) C(SELECT_1) Z(I)", parse("s", "SELECT 'a'"), batch("s"))
+	rules := *w.pool.rules()
+	rules.Mode = ModeTransaction
+	w.pool.Configure(rules, false)
+	a.ask("T D(x) C(SELECT_1) Z(I)", query("SELECT 'x'"))
+	b.ask("E(26000) Z(I)", batch("s"))
+	b.ask("1 2 T D(b) C(SELECT_1) Z(I)", parse("s", "SELECT 'b'"), batch("s"))
+}
+
 // TestARollbackAfterADeadClientKeepsTheStatements: what is prepared on a server connection is still prepared
 // when the transaction of a client that died was rolled back.
 func TestARollbackAfterADeadClientKeepsTheStatements(t *testing.T) {

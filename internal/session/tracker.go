@@ -53,7 +53,7 @@ func (t *Tracker) Pins() PinReasons { return t.pins }
 
 // Observe is called when a statement that will be executed goes to the server: for Query with its text, for
 // Execute with the text that was parsed. ahead is how many ReadyForQuery are outstanding before the one that its own
-// batch will end with. The text is not kept.
+// batch will end with. The text is not kept. It may be nil if nothing was found in it.
 func (t *Tracker) Observe(found Finding, sql []byte, ahead int) {
 	if t.texts < 255 {
 		t.texts++
