@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/usher-pg/usher/internal/chance"
 )
 
 // TestChaos: nobody gets somebody else's rows. Hundreds of clients with unique tokens in every statement mix
@@ -78,11 +80,8 @@ type chaosTest struct {
 }
 
 func newChaosTest(t *testing.T, target *target, clients int) *chaosTest {
-	seed := rand.Uint64()
-	if given, err := strconv.ParseUint(os.Getenv("USHER_SEED"), 10, 64); err == nil {
-		seed = given
-	}
-	t.Logf("seed: USHER_SEED=%d USHER_CHAOS_CLIENTS=%d", seed, clients)
+	seed := chance.Seed(t)
+	t.Logf("USHER_CHAOS_CLIENTS=%d", clients)
 	return &chaosTest{t: t, target: target, seed: seed, progress: make([]atomic.Int64, clients)}
 }
 

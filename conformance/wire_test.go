@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/usher-pg/usher/conformance/transcript"
+	"github.com/usher-pg/usher/internal/chance"
 	"github.com/usher-pg/usher/internal/pgtest"
 	"github.com/usher-pg/usher/internal/privatepg"
 )
@@ -167,12 +168,7 @@ func pieces(t *testing.T) func([]byte) [][]byte {
 
 // newRandom prints its seed, and takes it from USHER_SEED.
 func newRandom(tb testing.TB) *rand.Rand {
-	seed := rand.Uint64()
-	if given, err := strconv.ParseUint(os.Getenv("USHER_SEED"), 10, 64); err == nil {
-		seed = given
-	}
-	tb.Logf("seed: USHER_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
+	return rand.New(rand.NewPCG(chance.Seed(tb), 0))
 }
 
 // direct runs SQL on PostgreSQL itself for scripts, one at a time.

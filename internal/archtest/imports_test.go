@@ -159,6 +159,7 @@ var table = []row{
 	{"internal/pgtest", world, []string{"internal/privatepg"}, []string{pgxModule}},
 	{"internal/archtest", nothing, nil, nil},
 	{"internal/history/historytest", world, []string{"internal/history"}, []string{"github.com/google/go-cmp"}},
+	{"internal/chance", files, nil, nil},
 	{"internal/scenario", files, nil, []string{"github.com/google/go-cmp"}},
 	{"conformance", world, []string{everything}, []string{pgxModule}},
 	{"conformance/transcript", world, nil, []string{pgxModule}},
@@ -171,8 +172,8 @@ var endToEnd = []string{"cmd/usher", "conformance", "bench", "internal/server"}
 
 // onlyTests are packages that must not reach a program people run.
 var onlyTests = []string{
-	"internal/pgtest", "internal/archtest", "internal/scenario", "conformance", "conformance/transcript", "bench",
-	"internal/history/historytest",
+	"internal/pgtest", "internal/archtest", "internal/chance", "internal/scenario", "conformance",
+	"conformance/transcript", "bench", "internal/history/historytest",
 }
 
 // programs are what people run or import.

@@ -2,12 +2,11 @@ package brain
 
 import (
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
+	"github.com/usher-pg/usher/internal/chance"
 	"github.com/usher-pg/usher/internal/history"
 	"github.com/usher-pg/usher/internal/scaler"
 	"github.com/usher-pg/usher/pool"
@@ -238,13 +237,7 @@ pools:
 // and no target falls because of it while the demand stays.
 func TestAClockThatJumps(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	if text := os.Getenv("USHER_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
+	seed := chance.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 1))
 	s := newStage(t, onePool("scale", ""))
 	stop := s.keeping()

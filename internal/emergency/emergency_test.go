@@ -2,15 +2,13 @@ package emergency
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/usher-pg/usher/internal/chance"
 	"github.com/usher-pg/usher/internal/status"
 	"github.com/usher-pg/usher/pool"
 )
@@ -39,15 +37,7 @@ func TestMoreLanesThanMayBeShedAreABug(t *testing.T) {
 // shed than may be, the target stays within the pool's, and silence ends everything.
 func TestWhateverIsObserved(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	if text := os.Getenv("USHER_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed: USHER_SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, seed))
+	random := chance.Random(t)
 	for range 200 {
 		r := standard()
 		r.Shed = random.IntN(Sheddable + 1)

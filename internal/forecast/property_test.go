@@ -4,30 +4,15 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/usher-pg/usher/internal/calendar"
+	"github.com/usher-pg/usher/internal/chance"
 	"github.com/usher-pg/usher/internal/history"
 )
-
-// seeded is chance that can be repeated.
-func seeded(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := rand.Uint64()
-	if text := os.Getenv("USHER_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed: USHER_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, seed))
-}
 
 // wild is an input of any kind, hostile buckets and events included.
 func wild(random *rand.Rand, zones []*time.Location) Input {
@@ -94,7 +79,7 @@ func wildEvent(random *rand.Rand, now time.Time, i int) calendar.Event {
 // history and calendar does not matter, and an event that is imagined never lowers.
 func TestWhateverIsGiven(t *testing.T) {
 	t.Parallel()
-	random := seeded(t)
+	random := chance.Random(t)
 	zones := []*time.Location{
 		nil, zone(t, "America/Los_Angeles"), zone(t, "Asia/Kathmandu"), zone(t, "Australia/Lord_Howe"),
 	}

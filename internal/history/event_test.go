@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/usher-pg/usher/internal/chance"
 )
 
 // evening is when the weddings of these tests begin.
@@ -125,13 +126,7 @@ func TestEventsThatCannotBe(t *testing.T) {
 // TestRenewIsOneAfterTheOther: it is held against a store that does what is promised event by event.
 func TestRenewIsOneAfterTheOther(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	if text := os.Getenv("USHER_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
+	seed := chance.Seed(t)
 	random := rand.New(rand.NewPCG(seed, 1))
 	for range 200 {
 		var plain, clever []Event

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/usher-pg/usher/internal/chance"
 	"github.com/usher-pg/usher/internal/wire"
 )
 
@@ -325,10 +324,7 @@ func (c cast) plan() *plan {
 // TestARelayAnswersAsAServerOfOnesOwn: USHER_SEED repeats a run.
 func TestARelayAnswersAsAServerOfOnesOwn(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	if text := os.Getenv("USHER_SEED"); text != "" {
-		seed, _ = strconv.ParseUint(text, 10, 64)
-	}
+	seed := chance.Seed(t)
 	for _, c := range []cast{
 		{1, 1, 1, 100, false}, {1, 1, 3, 2, true}, {1, 2, 5, 100, false}, {2, 2, 6, 1, false},
 	} {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/usher-pg/usher/internal/chance"
 	"github.com/usher-pg/usher/internal/forecast"
 	"github.com/usher-pg/usher/internal/staffing"
 )
@@ -38,25 +38,11 @@ func TestRulesThatCannotBeAreABug(t *testing.T) {
 	}
 }
 
-// chance is random numbers, and says how to have them again.
-func chance(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := rand.Uint64()
-	if text := os.Getenv("USHER_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed: USHER_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, seed))
-}
-
 // TestWhateverIsObserved: at random, with hostile numbers among them, targets keep to their bounds, the budget and the
 // ramps, every decision has a reason and is JSON, and nothing of the input is changed.
 func TestWhateverIsObserved(t *testing.T) {
 	t.Parallel()
-	random := chance(t)
+	random := chance.Random(t)
 	for range 4 {
 		w := &walk{t: t, random: random, now: noon, budget: 60 + random.IntN(200)}
 		for i := range 3 {
@@ -226,7 +212,7 @@ func TestThePlanShowsWhatIsOpenWhen(t *testing.T) {
 // TestAPlanOfLessIsTheSame as that of all, as far as it goes: of random forecasts and rules.
 func TestAPlanOfLessIsTheSame(t *testing.T) {
 	t.Parallel()
-	r := chance(t)
+	r := chance.Random(t)
 	for range 300 {
 		s := &stage{t: t, now: noon}
 		p := Pool{Name: "shop", Rules: Defaults(2, 2+r.IntN(200)), Forecast: s.expect("shop", float64(1+r.IntN(30)))}

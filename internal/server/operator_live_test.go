@@ -5,15 +5,14 @@ package server
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/usher-pg/usher/internal/chance"
 	"github.com/usher-pg/usher/internal/status"
 )
 
@@ -45,7 +44,7 @@ func TestOperatorsDisturbNobody(t *testing.T) {
 			}
 		})
 	}
-	random := newRandom(t)
+	random := chance.Random(t)
 	for round := range 12 {
 		before := asked.Load()
 		l.write(variants[round%len(variants)])
@@ -124,18 +123,4 @@ func picture(l *live) string {
 		fmt.Fprintf(&b, "pool %s: %+v\n", r.Database, stat)
 	}
 	return b.String()
-}
-
-// newRandom prints its seed, which USHER_SEED sets.
-func newRandom(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := rand.Uint64()
-	if text := os.Getenv("USHER_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed: USHER_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, seed))
 }

@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 	_ "time/tzdata"
 
+	"github.com/usher-pg/usher/internal/chance"
 	"github.com/usher-pg/usher/internal/forecast"
 	"github.com/usher-pg/usher/internal/history"
 	"github.com/usher-pg/usher/internal/scaler"
@@ -26,18 +25,10 @@ func berlin(t testing.TB) *time.Location {
 	return zone
 }
 
-// anySeed is a random one, and says how to have it again.
+// anySeed is one that is easily typed.
 func anySeed(t *testing.T) uint64 {
 	t.Helper()
-	seed := rand.Uint64N(1000)
-	if text := os.Getenv("USHER_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed: USHER_SEED=%d", seed)
-	return seed
+	return chance.Seed(t) % 1000
 }
 
 func TestAYearIsTheSameForTheSameSeed(t *testing.T) {

@@ -2,11 +2,10 @@ package staffing
 
 import (
 	"math"
-	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 	"time"
+
+	"github.com/usher-pg/usher/internal/chance"
 )
 
 // TestErlang compares with tables of Erlang's C, to four digits.
@@ -63,25 +62,11 @@ func TestConnections(t *testing.T) {
 	}
 }
 
-// seed is that of a random test, and says how to have it again.
-func seed(t *testing.T) *rand.Rand {
-	t.Helper()
-	s := rand.Uint64()
-	if text := os.Getenv("USHER_SEED"); text != "" {
-		var err error
-		if s, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed: USHER_SEED=%d", s)
-	return rand.New(rand.NewPCG(s, s))
-}
-
 // TestTheSmallestNumberThatMeetsTheGoal: at random, from a hundredth of a connection to thousands, one connection less
 // misses the goal, more load never needs fewer, more connections never make more wait, and shares are shares.
 func TestTheSmallestNumberThatMeetsTheGoal(t *testing.T) {
 	t.Parallel()
-	random := seed(t)
+	random := chance.Random(t)
 	for range 400 {
 		load := Load{
 			Offered: math.Exp(random.Float64()*13 - 5), Service: time.Duration(math.Exp(random.Float64()*15 + 10)),
@@ -111,7 +96,7 @@ func TestTheSmallestNumberThatMeetsTheGoal(t *testing.T) {
 // TestAgainstTheQueue is a small part of TestGrid, which has the tag integration.
 func TestAgainstTheQueue(t *testing.T) {
 	t.Parallel()
-	random := seed(t)
+	random := chance.Random(t)
 	for _, q := range []queue{
 		{poisson(), exponential(), 3, 5, 20 * time.Millisecond},
 		{poisson(), constant(), 8, 10, 20 * time.Millisecond},

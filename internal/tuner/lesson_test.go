@@ -5,13 +5,15 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/usher-pg/usher/internal/chance"
 )
 
 // TestItBeginsWithWhatItKnew: after a restart the size holds at once, and is confirmed for next to nothing, where a
 // search from the largest size costs a good part of the throughput meanwhile.
 func TestItBeginsWithWhatItKnew(t *testing.T) {
 	t.Parallel()
-	random := seeded(t)
+	random := chance.Random(t)
 	const first = 2 * time.Minute
 	knew, new, misses := 0.0, 0.0, 0
 	for range servers {
@@ -43,7 +45,7 @@ func TestItBeginsWithWhatItKnew(t *testing.T) {
 // TestWhatItKnewMayBeWrong: it begins on another server.
 func TestWhatItKnewMayBeWrong(t *testing.T) {
 	t.Parallel()
-	random := seeded(t)
+	random := chance.Random(t)
 	misses := 0
 	for range servers {
 		w := &walk{t: t, rules: Standard(1, 100), server: shape(random)}

@@ -4,30 +4,16 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/usher-pg/usher/internal/chance"
 )
 
 // tick is how often a simulated server is observed.
 const tick = 250 * time.Millisecond
-
-// seeded prints the seed of a random test, which USHER_SEED sets.
-func seeded(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := rand.Uint64()
-	if text := os.Getenv("USHER_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("seed: USHER_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, seed))
-}
 
 // walk is a tuner with a server.
 type walk struct {
@@ -129,7 +115,7 @@ func TestItFindsASizeNearTheBest(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			random := seeded(t)
+			random := chance.Random(t)
 			for _, start := range []int{2, 100} {
 				misses, meanwhile := 0, 0.0
 				var times []time.Duration
@@ -163,7 +149,7 @@ func TestItFindsASizeNearTheBest(t *testing.T) {
 // TestItFollowsOtherStatements: the search begins anew when the same number of connections does much more or less.
 func TestItFollowsOtherStatements(t *testing.T) {
 	t.Parallel()
-	random := seeded(t)
+	random := chance.Random(t)
 	misses := 0
 	for range followed {
 		w := &walk{t: t, rules: Standard(1, 100), server: shape(random)}
@@ -192,7 +178,7 @@ func TestItFollowsOtherStatements(t *testing.T) {
 func TestChecksFindWhatChangesSlowly(t *testing.T) {
 	t.Parallel()
 	for _, peak := range []float64{3, 40} {
-		w := &walk{t: t, rules: Standard(1, 100), server: shape(seeded(t))}
+		w := &walk{t: t, rules: Standard(1, 100), server: shape(chance.Random(t))}
 		w.server.noise, w.server.alpha = 0.03, 0
 		w.server.peaksAt(12)
 		w.find(time.Hour)
@@ -209,7 +195,7 @@ func TestChecksFindWhatChangesSlowly(t *testing.T) {
 // TestWhatChecksCost: over two hours of full load, next to nothing.
 func TestWhatChecksCost(t *testing.T) {
 	t.Parallel()
-	w := &walk{t: t, rules: Standard(1, 100), server: shape(seeded(t))}
+	w := &walk{t: t, rules: Standard(1, 100), server: shape(chance.Random(t))}
 	w.server.noise, w.server.alpha, w.server.drift = 0.05, 0.02, 0.01
 	w.server.peaksAt(12)
 	w.find(time.Hour)
@@ -227,7 +213,7 @@ func TestWhatChecksCost(t *testing.T) {
 // nobody waits.
 func TestNothingIsTakenFromALoadThatFits(t *testing.T) {
 	t.Parallel()
-	random := seeded(t)
+	random := chance.Random(t)
 	for range 15 {
 		w := &walk{t: t, rules: Standard(1, 100), server: shape(random)}
 		w.rules.Start = 1 + random.IntN(100)
@@ -245,7 +231,7 @@ func TestNothingIsTakenFromALoadThatFits(t *testing.T) {
 // whatever comes in which order, with numbers that are none and a clock that jumps.
 func TestWhateverIsObserved(t *testing.T) {
 	t.Parallel()
-	random := seeded(t)
+	random := chance.Random(t)
 	for range 10 {
 		least := 1 + random.IntN(5)
 		w := &walk{t: t, rules: Standard(least, least+random.IntN(200)), server: shape(random)}
@@ -341,7 +327,7 @@ func TestImpossibleRulesAreABug(t *testing.T) {
 // TestTheCurveShowsInflationOfALoadThatFits: as concurrency comes and goes by itself, service times tell.
 func TestTheCurveShowsInflationOfALoadThatFits(t *testing.T) {
 	t.Parallel()
-	w := &walk{t: t, rules: Standard(1, 100), server: &server{lambda: 100, alpha: 0.2, random: seeded(t)}}
+	w := &walk{t: t, rules: Standard(1, 100), server: &server{lambda: 100, alpha: 0.2, random: chance.Random(t)}}
 	w.server.peaksAt(20)
 	for _, part := range []float64{0.3, 0.6, 0.9} {
 		w.server.rate = part * w.server.best(100)
