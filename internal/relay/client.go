@@ -119,14 +119,7 @@ func (c *client) input() {
 			return
 		}
 		c.process(buf)
-		if c.fd < 0 || c.pauses != 0 {
-			return
-		}
-		if c.partly {
-			c.readLater()
-			return
-		}
-		if !more {
+		if !c.readsOn(more) {
 			return
 		}
 	}

@@ -120,8 +120,18 @@ func (c *conn) woken(event reactor.Event) {
 	}
 }
 
-// readLater has the conn read on in the next turn, because the poller reports only what is new.
-func (c *conn) readLater() { c.loop.later = append(c.loop.later, c.token) }
+// readsOn reports whether the conn is to be read once more at once, after a read that said more. One that may have much
+// more is read in the next turn, because the poller reports only what is new.
+func (c *conn) readsOn(more bool) bool {
+	switch {
+	case c.fd < 0 || c.pauses != 0:
+		return false
+	case c.partly:
+		c.loop.later = append(c.loop.later, c.token)
+		return false
+	}
+	return more
+}
 
 // pending is how many bytes wait for the descriptor to take them.
 func (c *conn) pending() int {

@@ -131,14 +131,7 @@ func (s *server) input() {
 			return
 		}
 		s.process(buf)
-		if s.fd < 0 || s.pauses != 0 {
-			return
-		}
-		if s.partly {
-			s.readLater()
-			return
-		}
-		if !more {
+		if !s.readsOn(more) {
 			return
 		}
 	}
