@@ -95,11 +95,11 @@ func (b *Brain) keepLesson(server string, found tuner.Lesson, now time.Time) {
 	b.mutex.Lock()
 	b.lessons[server] = lesson{found, now}
 	b.mutex.Unlock()
-	text, err := json.Marshal(found)
-	if err != nil {
-		panic("bug: what was found is no JSON: " + err.Error())
+	pool := lessonsOf + server
+	if history.CheckPool(pool) != nil {
+		return
 	}
-	if pool := lessonsOf + server; history.CheckPool(pool) == nil {
+	if text, ok := b.asText(pool, found); ok {
 		b.keeper.SaveDecision(pool, now, text)
 	}
 }
