@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/usher-pg/usher/internal/pgerr"
 	"github.com/usher-pg/usher/internal/prepared"
@@ -172,7 +173,7 @@ func (s *server) passError(f *flow, length int) {
 		return
 	}
 	if head.alias == "" {
-		name = s.client.names.NameOf(head.statement)
+		name = cmp.Or(s.client.names.NameOf(head.statement), s.client.shelved.NameOf(head.statement))
 	}
 	said := bytes.ReplaceAll(body(f, length), []byte(alias), []byte(name))
 	f.spill()
