@@ -64,11 +64,16 @@ func (c *client) step(f *flow) bool {
 	return c.stepLinked(f, t, length)
 }
 
-// terminate processes a Terminate. What was asked before it is answered first.
+// terminate processes a Terminate. What was asked before it is answered first, unless the server waits for more: for
+// COPY data, or for the Sync of a batch, in front of which it keeps its answers until it is asked for them.
 func (c *client) terminate(f *flow) bool {
 	if s := c.server; s != nil {
+		if s.batch && s.replies.count > 0 {
+			f.spill()
+			f.made = wire.AppendEmpty(f.made, wire.Flush)
+		}
 		f.flush(&s.conn)
-		if s.replies.count > 0 || s.task != taskNone {
+		if (s.replies.count > 0 || s.task != taskNone) && !s.copying {
 			c.pause(pauseLeaving)
 			return false
 		}
@@ -176,6 +181,10 @@ func (c *client) stepLinked(f *flow, t wire.Type, length int) bool {
 		c.drop(f, length) // the server would throw it away
 		return true
 	}
+	if s.copying && !inCopy(t) {
+		c.forward(f, length) // the server says why it ends the connection
+		return true
+	}
 	switch t {
 	case wire.Query:
 		return c.query(f, length)
@@ -196,6 +205,15 @@ func (c *client) stepLinked(f *flow, t wire.Type, length int) bool {
 	}
 	c.forward(f, length)
 	return true
+}
+
+// inCopy reports whether a client may send a message in the middle of a COPY.
+func inCopy(t wire.Type) bool {
+	switch t {
+	case wire.CopyData, wire.CopyDone, wire.CopyFail, wire.Flush, wire.Sync:
+		return true
+	}
+	return false
 }
 
 // awaitSome lets the client wait until half of the replies that are outstanding have come. They may stand behind one

@@ -88,6 +88,31 @@ func TestACopyInABatchThatFailsSkipsToTheNextSync(t *testing.T) {
 	a.ask("T D(1) C(SELECT_1) Z(I)", query("SELECT pid"))
 }
 
+// TestACopySentAheadLeavesItsBatchOpen: the Sync behind the Execute is ignored, also if the end of the data has been
+// sent before the server asked for it. Without another one the server connection is nobody else's.
+func TestACopySentAheadLeavesItsBatchOpen(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		end  []byte
+		want string
+	}{
+		"done":   {empty(wire.CopyDone), "1 2 G C(COPY_1)"},
+		"failed": {copyFail(), "1 2 G E(57014)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := one().start(t)
+			a, b := w.seat(), w.seat()
+			a.ask(tt.want, join(parse("", "COPY t FROM STDIN"), bind("", ""), execute(""), endBatch(),
+				copyData("1"), tt.end, empty(wire.Flush)))
+			b.send(query("SELECT 'b'"))
+			b.waiting()
+			a.ask("Z(I)", endBatch())
+			b.want("T D(b) C(SELECT_1) Z(I)")
+		})
+	}
+}
+
 func TestAClientThatDiesInACopyCostsItsServerConnection(t *testing.T) {
 	t.Parallel()
 	for name, last := range map[string][]byte{

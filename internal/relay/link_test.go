@@ -236,6 +236,27 @@ func TestWhatWasAskedBeforeTerminateIsAnswered(t *testing.T) {
 	g.wantEnd()
 }
 
+// TestTerminateWhileTheServerWaitsEndsAClient: the server waits for the rest of a batch, or for COPY data, and would
+// wait for ever.
+func TestTerminateWhileTheServerWaitsEndsAClient(t *testing.T) {
+	t.Parallel()
+	for name, sent := range map[string][]byte{
+		"a batch":                join(parse("", "SELECT 'x'"), bind("", ""), execute("")),
+		"behind a request":       join(query("SELECT 'x'"), parse("", "SELECT 'x'")),
+		"a copy":                 query("COPY t FROM STDIN"),
+		"a copy in a batch":      join(parse("", "COPY t FROM STDIN"), bind("", ""), execute(""), endBatch()),
+		"other things in a copy": join(query("COPY t FROM STDIN"), parse("s", "SELECT 'x'"), endBatch()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := one().start(t)
+			a, b := w.seat(), w.seat()
+			a.send(sent, empty(wire.Terminate))
+			b.ask("T D(b) C(SELECT_1) Z(I)", query("SELECT 'b'"))
+		})
+	}
+}
+
 func TestInSessionModeAServerConnectionIsKept(t *testing.T) {
 	t.Parallel()
 	p := one()

@@ -117,6 +117,19 @@ func (q *replies) copyBegins() (ended bool) {
 	return false
 }
 
+// open reports whether the last message of the extended protocol is part of a batch whose Sync has not been sent.
+func (q *replies) open() bool {
+	for i := q.count - 1; i >= 0; i-- {
+		switch e := q.at(i).expect; {
+		case e == expectSync:
+			return false
+		case e != expectCopyEnd && !e.endsReady():
+			return true
+		}
+	}
+	return false
+}
+
 // about is the last outstanding message that gives or takes name, nil if none does. synced: it is a Query, or part of a
 // batch whose Sync has been sent, so that it may still fail without taking what follows with it.
 func (q *replies) about(name []byte) (last *reply, synced bool) {

@@ -170,16 +170,20 @@ func (s *server) proceed(c *client) {
 		s.release()
 	case s.caughtUp():
 		c.resume()
-	case c.pauses&pauseLeaving != 0 && s.replies.count == 0:
+	case c.pauses&pauseLeaving != 0 && (s.replies.count == 0 || s.copying):
 		c.resume()
 	}
 }
 
-// caughtUp lets a client be read again that waited for replies, and reports whether it did.
+// caughtUp lets a client be read again that waited for replies, and reports whether it did. In the middle of a COPY the
+// server waits for the client.
 func (s *server) caughtUp() bool {
 	c := s.client
 	switch {
-	case c.pauses&pauseReplies == 0, c.awaiting && s.replies.ready > 0, !c.awaiting && s.replies.count > repliesMax/2:
+	case c.pauses&pauseReplies == 0:
+		return false
+	case s.copying:
+	case c.awaiting && s.replies.ready > 0, !c.awaiting && s.replies.count > repliesMax/2:
 		return false
 	}
 	c.awaiting = false

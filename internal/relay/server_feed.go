@@ -258,7 +258,5 @@ func (s *server) copyBegins(t wire.Type) {
 		return
 	}
 	s.copying = !s.replies.copyBegins()
-	if s.copying && s.replies.head().expect == expectExecute {
-		s.batch = true
-	}
+	s.batch = s.batch || s.replies.open() // again, if it was closed by a Sync that is ignored
 }
