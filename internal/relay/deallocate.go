@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/usher-pg/usher/internal/pgerr"
 	"github.com/usher-pg/usher/internal/prepared"
@@ -177,7 +178,7 @@ func (s *server) passError(f *flow, length int) {
 		return
 	}
 	if head.alias == "" {
-		name = (*s.namesAt(0)).NameOf(head.statement)
+		name = cmp.Or((*s.namesAt(0)).NameOf(head.statement), s.client.names.NameOf(head.statement))
 	}
 	said := bytes.ReplaceAll(body(f, length), []byte(alias), []byte(name))
 	f.spill()
