@@ -30,7 +30,7 @@ type client struct {
 
 	tracker session.Tracker     // what its session is set to, and what may have changed that
 	names   *prepared.Names     // its prepared statements; nil: none
-	shelved *prepared.Names     // those that a statement under way is to drop
+	shelved []*prepared.Names   // those that statements under way are to drop, one set for each, oldest first
 	unnamed *prepared.Statement // its unnamed one, as far as a later batch may need it
 	parses  uint32              // how many unnamed statements it has sent
 	portal  *prepared.Statement // what the unnamed portal was bound to, if that may change the session

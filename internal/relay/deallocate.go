@@ -91,39 +91,44 @@ func (s *server) forgetBatch() {
 		n++
 	}
 	for i := n - 1; i >= 0; i-- {
-		s.forget(*s.replies.at(i), s.namesAt(i))
+		s.forget(*s.replies.at(i), i)
 	}
 	for range n {
 		s.replies.pop()
 	}
 }
 
-// namesAt is the set of names that the message of the i-th reply is about: the one put aside, if what is to drop them
-// all was sent later.
-func (s *server) namesAt(i int) **prepared.Names {
-	c := s.client
-	if c.shelved == nil {
-		return &c.names
-	}
+// shelfAt is how many messages before the i-th reply's are to drop all names.
+func (s *server) shelfAt(i int) int {
+	n := 0
 	for j := range min(i, s.replies.count) {
 		if s.replies.at(j).clears {
-			return &c.names
+			n++
 		}
 	}
-	return &c.shelved
+	return n
 }
 
-// forget takes back what was assumed when a message was forwarded that the server has refused or skipped. names is the
-// set it was about.
-func (s *server) forget(r reply, names **prepared.Names) {
+// namesAt is the set of names that the message of the i-th reply is about: one put aside, if what is to drop them all
+// was sent later.
+func (s *server) namesAt(i int) **prepared.Names {
+	c := s.client
+	if k := s.shelfAt(i); k < len(c.shelved) {
+		return &c.shelved[k]
+	}
+	return &c.names
+}
+
+// forget takes back what was assumed when the message of the i-th reply was forwarded, which the server has refused or
+// skipped. Of several, the latest is the first.
+func (s *server) forget(r reply, i int) {
+	names := s.namesAt(i)
 	switch {
 	case r.drops:
 		s.client.restore(r, names)
 		return
-	case r.clears && s.clearing > 0:
-		if s.clearing--; s.clearing == 0 {
-			s.unshelve()
-		}
+	case r.clears:
+		s.unshelve(s.shelfAt(i))
 	}
 	switch r.expect {
 	case expectParse:
@@ -173,7 +178,7 @@ func (s *server) passError(f *flow, length int) {
 		return
 	}
 	if head.alias == "" {
-		name = cmp.Or(s.client.names.NameOf(head.statement), s.client.shelved.NameOf(head.statement))
+		name = cmp.Or((*s.namesAt(0)).NameOf(head.statement), s.client.names.NameOf(head.statement))
 	}
 	said := bytes.ReplaceAll(body(f, length), []byte(alias), []byte(name))
 	f.spill()

@@ -27,7 +27,9 @@ func (c *client) gone(err error) {
 	c.loop.slots.drop(c.token)
 	c.become(clientGone)
 	c.names.Clear()
-	c.shelved.Clear()
+	for _, names := range c.shelved {
+		names.Clear()
+	}
 	c.forgetUnnamed()
 	c.loop.relay.left(c)
 }

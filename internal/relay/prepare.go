@@ -225,7 +225,7 @@ func (c *client) uncertain(name []byte) bool {
 		return false
 	}
 	last, synced := s.replies.about(name)
-	return c.shelved != nil || last != nil && synced
+	return len(c.shelved) > 0 || last != nil && synced
 }
 
 // rests reports whether the server has what name stands for if the client's own Parse succeeds, and not otherwise.

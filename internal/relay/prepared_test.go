@@ -445,3 +445,18 @@ func TestAnErrorForgetsOnlyTheStatementItIsAbout(t *testing.T) {
 		parse("", "SELECT unparsable"), endBatch(), parse("", "SELECT 'x'"), endBatch())
 	a.ask("2 T D(x) C(SELECT_1) Z(I)", batch(""))
 }
+
+// TestWhatIsPreparedBetweenTwoThatDropAll goes with the second, and stays if that fails.
+func TestWhatIsPreparedBetweenTwoThatDropAll(t *testing.T) {
+	t.Parallel()
+	w := one().start(t)
+	g := w.seat()
+	drop := join(parse("", "DEALLOCATE ALL"), bind("", ""), execute(""))
+	g.ask("1 Z(I)", parse("a", "SELECT 'a'"), endBatch())
+	g.ask("1 2 C(DEALLOCATE_ALL) 1 C(DEALLOCATE_ALL) Z(I)", drop, parse("b", "SELECT 'b'"), query("DEALLOCATE ALL"))
+	g.ask("E(26000) Z(I)", batch("b"))
+	g.ask("1 Z(I)", parse("a", "SELECT 'a'"), endBatch())
+	g.ask("1 2 C(DEALLOCATE_ALL) 1 E(26000) Z(I)", drop, parse("b", "SELECT 'b'"), bind("", "none"), drop, endBatch())
+	g.ask("2 T D(b) C(SELECT_1) Z(I)", batch("b"))
+	g.ask("E(26000) Z(I)", batch("a"))
+}

@@ -35,7 +35,6 @@ type server struct {
 	soiled   bool // the client that left may have left something behind
 	probeDue bool // the transaction that ended may have left something behind
 	unnamed  bool // the unnamed statement is the linked client's
-	clearing int  // statements under way that drop all prepared statements
 	doubt    bool // statements may be prepared on it that its cache has forgotten
 	fresh    bool // nothing was sent for the linked client yet
 	hearing  bool // it takes nothing any more, and is heard out

@@ -128,7 +128,7 @@ func (s *server) answered(f *flow, length int, e expect) bool {
 		if e == expectParse && head.statement != nil {
 			head.statement.Prove()
 		}
-		s.replies.pop()
+		s.carriedOut(s.replies.pop())
 		s.pass(f, length, drop)
 		return true
 	case head.expect == expectQuery && e != expectParse && e != expectBind && e != expectClose:
@@ -139,6 +139,13 @@ func (s *server) answered(f *flow, length int, e expect) bool {
 	return false
 }
 
+// carriedOut notes that a message was carried out. What was to drop all names and did not say so has not.
+func (s *server) carriedOut(r reply) {
+	if r.clears {
+		s.unshelve(0)
+	}
+}
+
 // fake puts in the made-up replies whose turn has come, between two messages.
 func (s *server) fake(f *flow) {
 	for s.left == 0 && s.replies.head().manner == faked {
@@ -147,7 +154,7 @@ func (s *server) fake(f *flow) {
 		f.made = appendFake(f.made, r, s.status)
 		if r.expect == expectQuery {
 			if s.status == wire.StatusFailed {
-				s.forget(r, s.namesAt(0))
+				s.forget(r, 0)
 			}
 			s.track()
 		}
@@ -177,7 +184,7 @@ func (s *server) readyForQuery(f *flow, length int) bool {
 	}
 	switch head := s.replies.head(); {
 	case head.expect.endsReady():
-		s.replies.pop()
+		s.carriedOut(s.replies.pop())
 	case s.skipping:
 		// The Sync was sent while a COPY ran, so it was not expected to be answered; but the COPY had failed before.
 		s.skipping = false
@@ -215,8 +222,8 @@ func (s *server) statementEnds() {
 		s.began, s.asked = l.now, l.now
 	}
 	s.track()
-	if (s.clearing > 0 || c.shelved != nil) && !s.replies.clears() {
-		s.unshelve()
+	if len(c.shelved) > 0 && !s.replies.clears() {
+		s.unshelveAll()
 	}
 }
 
@@ -240,7 +247,8 @@ func (s *server) failed(f *flow, length int) bool {
 	s.copying = false
 	s.passError(f, length)
 	if head := s.replies.head(); head.expect == expectQuery || head.expect == expectFunction {
-		s.forget(*head, s.namesAt(0))
+		s.forget(*head, 0)
+		head.clears = false
 		return true
 	}
 	s.forgetBatch()

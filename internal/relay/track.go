@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/usher-pg/usher/internal/session"
 	"github.com/usher-pg/usher/internal/wire"
@@ -21,10 +22,10 @@ func (c *client) observe(f session.Finding, text []byte) (clears bool) {
 	// From here on nothing may count on what was prepared; whether it is gone shows when the statement completes.
 	s.cache.Clear()
 	s.doubt = true
-	s.clearing++
-	if c.shelved == nil {
-		c.shelved, c.names = c.names, nil
+	if !s.replies.clears() {
+		s.unshelveAll()
 	}
+	c.shelved, c.names = append(c.shelved, c.names), nil
 	return true
 }
 
@@ -33,28 +34,41 @@ func (s *server) tag(tag []byte) {
 	if !s.client.tracker.CommandTag(tag) || s.cache == nil {
 		return
 	}
-	c := s.client
-	if s.clearing == 0 { // nobody saw it coming
+	c, outstanding := s.client, len(s.client.shelved)
+	if head := s.replies.head(); head.clears && outstanding > 0 {
+		head.clears = false
+		c.shelved[0].Clear()
+		c.shelved = slices.Delete(c.shelved, 0, 1)
+		outstanding--
+	} else { // nobody saw it coming
 		s.cache.Clear()
-		c.names.Clear()
-	} else {
-		s.clearing--
+		(*s.namesAt(0)).Clear()
 	}
-	s.doubt = false
-	c.shelved.Clear()
-	c.shelved = nil
+	s.doubt = outstanding > 0
 }
 
-// unshelve gives the client its statements back when what was to drop them has failed.
-func (s *server) unshelve() {
+// unshelve gives the client the k-th set of statements back, because what was to drop it has not done so.
+func (s *server) unshelve(k int) {
 	c := s.client
-	s.clearing = 0
-	if c.shelved != nil && c.names.Len() == 0 {
-		c.names.Clear()
-		c.names, c.shelved = c.shelved, nil
+	if k >= len(c.shelved) {
+		return
 	}
-	c.shelved.Clear()
-	c.shelved = nil
+	kept, into := c.shelved[k], &c.names
+	c.shelved = slices.Delete(c.shelved, k, k+1)
+	if k < len(c.shelved) {
+		into = &c.shelved[k]
+	}
+	if (*into).Len() == 0 {
+		(*into).Clear()
+		kept, *into = nil, kept
+	}
+	kept.Clear()
+}
+
+func (s *server) unshelveAll() {
+	for k := len(s.client.shelved) - 1; k >= 0; k-- {
+		s.unshelve(k)
+	}
 }
 
 // parameter passes a ParameterStatus and notes it.
