@@ -67,7 +67,9 @@ func TestForecastBacktest(t *testing.T) {
 		"no time":    {[]string{"--history", file("a.csv", "time,count\nnoon,1\n")}, exitFailed, "expected a time"},
 		"too little": {[]string{"--history", past, "--warm-up", "90"}, exitFailed, "90 days of it are needed"},
 		"a bad event": {
-			[]string{"--history", past, "--calendar", file("a.yaml", "- {start: 2026-03-20 20:00}\n")}, 0, "a.yaml: line 1",
+			[]string{
+				"--history", past, "--warm-up", "31", "--calendar", file("a.yaml", "- {start: 2026-03-20 20:00}\n"),
+			}, 0, "a.yaml: line 1",
 		},
 		"a bad calendar": {[]string{"--history", past, "--calendar", past}, exitFailed, "expected start and end"},
 	} {

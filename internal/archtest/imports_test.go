@@ -1,11 +1,13 @@
 package archtest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -341,12 +343,8 @@ func TestTheDataPathIsAlone(t *testing.T) {
 // TestProgramsCarryNoTestCode asks the go command what is linked, also through others' packages.
 func TestProgramsCarryNoTestCode(t *testing.T) {
 	t.Parallel()
-	existing := packages(ourSources(t))
-	for _, program := range programs {
-		if !slices.Contains(existing, program) {
-			continue // it has a row and comes later
-		}
-		for _, path := range dependencies(t, program) {
+	for program, paths := range dependencies(t, programs) {
+		for _, path := range paths {
 			ours := strings.TrimPrefix(path, module+"/")
 			if slices.Contains(onlyTests, ours) || path == "testing" || strings.HasPrefix(path, "go.uber.org/goleak") {
 				t.Errorf("%s is linked into %s; go list -deps ./%s shows by whom it comes in: move that "+
@@ -356,24 +354,37 @@ func TestProgramsCarryNoTestCode(t *testing.T) {
 	}
 }
 
-// dependencies lists what a package links, itself included.
-func dependencies(t *testing.T, dir string) []string {
+// dependencies lists what packages link, by directory.
+func dependencies(t *testing.T, dirs []string) map[string][]string {
 	t.Helper()
 	// A package of a colleague that does not compile at the moment is not this test's business: -e.
-	command := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath", "./"+dir)
+	command := exec.Command("go", "list", "-e", "-json=ImportPath,Deps")
+	for _, dir := range dirs {
+		command.Args = append(command.Args, "./"+dir)
+	}
 	command.Dir = root
 	out, err := command.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
-	var paths []string
-	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p struct{ ImportPath string }
+	linked := map[string][]string{}
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			ImportPath string
+			Deps       []string
+		}
 		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
-			return paths
+			break
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		paths = append(paths, p.ImportPath)
+		dir := path.Clean(strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/"))
+		linked[dir] = append(p.Deps, p.ImportPath)
 	}
+	for _, dir := range dirs {
+		if len(linked[dir]) < 10 {
+			t.Fatalf("%s links %v: is that all?", dir, linked[dir])
+		}
+	}
+	return linked
 }

@@ -95,7 +95,7 @@ func notOurs(dir string) bool {
 
 func parse(name, text string) (*source, error) {
 	files := token.NewFileSet()
-	file, err := parser.ParseFile(files, name, text, parser.ParseComments)
+	file, err := parser.ParseFile(files, name, text, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
 		return nil, err
 	}

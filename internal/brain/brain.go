@@ -59,6 +59,7 @@ type Brain struct {
 	outlooks   map[string]*outlook // by the pool's name
 	overrides  map[string]override // by database
 	shortfalls []scaler.Shortfall
+	lessons    map[string]lesson // by database server; none: the history was not asked
 }
 
 // New makes a Brain. It opens nothing before Run.
@@ -72,7 +73,7 @@ func New(o Options) *Brain {
 	b := &Brain{
 		options: o, log: o.Log, news: make(chan struct{}, 1), routine: make(chan struct{}, 1),
 		over: make(chan struct{}, 1), charges: map[string]*charge{}, houses: map[string]*house{},
-		outlooks: map[string]*outlook{}, overrides: map[string]override{},
+		outlooks: map[string]*outlook{}, overrides: map[string]override{}, lessons: map[string]lesson{},
 	}
 	b.keeper = keeper.New(keeper.Config{Open: b.openStore, Retention: retention(o.Config())})
 	b.calendars = newCalendars(o.Folder, o.Log, b.Now, b.wake, func() { signal(b.over) })

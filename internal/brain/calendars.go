@@ -52,7 +52,7 @@ type running struct {
 	ended  chan struct{}
 
 	lately lately
-	alarm  string
+	told   []string // causes of the alarm that is; none: there is no alarm
 }
 
 func newCalendars(folder string, log *slog.Logger, now func() time.Time, changed, over func()) *calendars {
@@ -137,21 +137,11 @@ func (c *calendars) start(ctx context.Context, wanted config.Calendar, config fe
 	c.running[wanted.Name] = r
 }
 
-// notice is what is to be logged of a calendar.
-type notice struct {
-	name, alarm string // an empty alarm: it is fine again
-	events      int
-}
-
 // watch tells when events have changed or ended, and logs alarms as they come and go.
 func (c *calendars) watch() {
 	notices, changed, over := c.look(c.now())
 	for _, n := range notices {
-		if n.alarm != "" {
-			c.log.Warn("calendar needs attention", "calendar", n.name, "alarm", n.alarm)
-		} else {
-			c.log.Info("calendar is fine again", "calendar", n.name, "events", n.events)
-		}
+		n.write(c.log)
 	}
 	if changed {
 		c.changed()
@@ -165,13 +155,12 @@ func (c *calendars) watch() {
 func (c *calendars) look(now time.Time) (notices []notice, changed, over bool) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	for name, r := range c.running {
+	for _, r := range c.running {
 		events, state := r.feed.Look()
 		other, ended := r.lately.look(events, state.Copy, now)
 		changed, over = changed || other, over || ended
-		if alarm := state.Alarm(); (alarm == "") != (r.alarm == "") {
-			notices = append(notices, notice{name, alarm, state.Events})
-			r.alarm = alarm
+		if r.news(&state) {
+			notices = append(notices, notice(state))
 		}
 	}
 	return notices, changed, over

@@ -6,9 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/usher-pg/usher/internal/calendar/feed"
+	"github.com/usher-pg/usher/internal/config"
 )
 
 // write puts a calendar's text where it is read.
@@ -138,7 +142,8 @@ func TestAnAlarmIsLoggedOnceAndItsEnd(t *testing.T) {
 		if a, f := s.log.count(alarm), s.log.count(fine); a != 1 || f != 1 || len(s.names("shop")) != 1 {
 			t.Errorf("with it: %d alarms, %d ends, %v", a, f, s.names("shop"))
 		}
-		// What is broken has suddenly shrunk: the copy is kept, and the alarm is told once, also when its cause changes.
+		// What is broken has suddenly shrunk: the copy is kept, and the alarm is told once, and again when its cause is
+		// another: the file is gone, and some time later the copy is old.
 		write(t, path, "start,end\nnonsense")
 		time.Sleep(30 * time.Minute)
 		if a := s.log.count(alarm); a != 2 || len(s.names("shop")) != 1 {
@@ -148,8 +153,77 @@ func TestAnAlarmIsLoggedOnceAndItsEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Hour)
-		if a := s.log.count(alarm); a != 2 || len(s.names("shop")) != 1 {
-			t.Errorf("gone for hours: %d alarms, %v", a, s.names("shop"))
+		a, gone := s.log.count(alarm), s.log.count("no such file or directory")
+		if a != 4 || gone != 3 || len(s.names("shop")) != 1 {
+			t.Errorf("gone for hours: %d alarms, %d of them for that, %v\n%s", a, gone, s.names("shop"), s.log)
+		}
+		write(t, path, partyAt(time.Now().Add(24*time.Hour), 80, "a party"))
+		time.Sleep(time.Minute)
+		if f := s.log.count(fine); f != 2 {
+			t.Errorf("back after hours: %d ends\n%s", f, s.log)
 		}
 	})
+}
+
+// TestOnlyAnotherCauseOfAnAlarmIsNews, and not other numbers in it; one that comes again is none.
+func TestOnlyAnotherCauseOfAnAlarmIsNews(t *testing.T) {
+	t.Parallel()
+	copied := time.Date(2026, 6, 20, 12, 0, 0, 0, time.UTC)
+	var r running
+	for i, step := range []struct {
+		state feed.State
+		want  bool
+	}{
+		{feed.State{}, false},
+		{feed.State{Error: "dial tcp 10.0.0.7:40112: refused"}, true},
+		{feed.State{Error: "dial tcp 10.0.0.7:40113: refused"}, false},
+		{feed.State{Error: "401 Unauthorized"}, true},
+		{feed.State{Error: "dial tcp 10.0.0.7:40114: refused"}, false},
+		{feed.State{Copy: copied}, true}, // fine
+		{feed.State{Copy: copied}, false},
+		{feed.State{Copy: copied, Error: "503"}, false}, // no alarm yet
+		{feed.State{Copy: copied, Stale: true, Age: time.Hour, Error: "503"}, true},
+		{feed.State{Copy: copied, Stale: true, Age: 2 * time.Hour, Error: "503"}, false},
+		{feed.State{Copy: copied, Doubt: "has 1 events ahead instead of 9"}, true},
+		{feed.State{Copy: copied, Doubt: "has 1 events ahead instead of 8"}, false},
+	} {
+		if got := r.news(&step.state); got != step.want {
+			t.Errorf("step %d, %+v: %v", i, step.state, got)
+		}
+	}
+	told := 0
+	for i := range 1000 {
+		if r.news(&feed.State{Error: "nonsense " + strings.Repeat("x", i)}) {
+			told++
+		}
+	}
+	if told >= mostCauses {
+		t.Errorf("%d causes of an alarm are told", told)
+	}
+}
+
+// TestWhatTheConfigurationTakesIsNeverRefused: a feed is made once, and nothing tries again.
+func TestWhatTheConfigurationTakesIsNeverRefused(t *testing.T) {
+	t.Parallel()
+	taken := 0
+	for _, url := range []string{
+		"https://cal.example/a.ics", "webcal://cal.example/a", "http://[::1]:80", "https://", "https:///a", "https://:443/a",
+		"https://cal .example", "https://cal.example:port", "http://?a", "https://#a", "https://%zz/a", "https:a",
+	} {
+		c, err := config.Parse("usher.yaml", fmt.Appendf(nil, `
+auth: {type: trust}
+calendars: [{name: a, url: %q, poll: 10s}]
+pools: {app: {url: "postgres://u@db/app"}}
+`, url))
+		if err != nil {
+			continue
+		}
+		taken++
+		if _, err := feed.New(feedConfig("", c, &c.Calendars[0])); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	if taken != 3 {
+		t.Errorf("%d are taken", taken)
+	}
 }

@@ -11,6 +11,8 @@ import (
 type charge struct {
 	Pool
 	sample pool.Sample // the last one
+	// unrecorded says that the history did not take it, and that this was told.
+	unrecorded bool
 
 	// Demand since the last decision.
 	demand float64
@@ -56,7 +58,7 @@ func (c *charge) impaired() bool { return c.sample.Late > 0 || c.sample.ReserveB
 // observed is what has been asked for since the last decision, and begins anew.
 func (c *charge) observed() scaler.Observed {
 	o := scaler.Observed{
-		Unknown: c.looks == 0, Open: c.sample.Open, Load: c.load,
+		Unknown: c.looks == 0, Open: max(0, c.sample.Open-c.Options.Size.Reserve), Load: c.load,
 		Late: c.sample.Late, Reserve: c.sample.ReserveBusy, Outage: c.sample.Down || c.sample.Held,
 	}
 	if c.looks > 0 {

@@ -29,7 +29,7 @@ func (b *Brain) house(server string) *house {
 
 // step decides what is due.
 func (h *house) step(charges []*charge, now time.Time) {
-	h.tune(charges)
+	h.tune(charges, now)
 	due := now.Sub(h.decided) >= decideEvery || now.Before(h.decided)
 	for _, c := range charges {
 		due = due || c.impaired()
@@ -45,16 +45,14 @@ func (h *house) decide(charges []*charge, now time.Time) {
 	pools := make([]scaler.Pool, len(charges))
 	for i, c := range charges {
 		c.scaled = scaler.Pool{
-			Name: c.Name, Rules: scalingRules(&c.Pool, h.tuning.most(len(charges))), Observed: c.observed(),
+			Name: c.Name, Rules: scalingRules(&c.Pool, h.tuning.most(charges)), Observed: c.observed(),
 		}
 		pools[i] = c.scaled
 		pools[i].Forecast, pools[i].Override = h.brain.forecastOf(c.Name), h.brain.overrideOf(c.Database, now)
 	}
 	budget := charges[0].Budget // that of their server
 	for _, c := range charges {
-		if budget > 0 {
-			budget = max(1, budget-c.Options.Size.Reserve)
-		}
+		budget = c.besideReserve(budget)
 	}
 	state, decisions := scaler.Decide(now, pools, budget, h.scaled)
 	h.scaled = state
@@ -88,11 +86,19 @@ func (b *Brain) audit(d scaler.Decision) {
 	} else {
 		b.log.Debug("target would change", attrs...)
 	}
-	text, err := json.Marshal(d)
-	if err != nil {
-		panic("bug: a decision that is no JSON: " + err.Error())
+	if text, ok := b.asText(d.Pool, d); ok {
+		b.keeper.SaveDecision(d.Pool, d.At, text)
 	}
-	b.keeper.SaveDecision(d.Pool, d.At, text)
+}
+
+// asText is what is to be written down of a pool, as JSON. A clock that shows a year beyond all calendars has no form
+// there; that must not end usher.
+func (b *Brain) asText(pool string, what any) (text []byte, ok bool) {
+	text, err := json.Marshal(what)
+	if err != nil {
+		b.log.Error("not written down", "pool", pool, "error", err)
+	}
+	return text, err == nil
 }
 
 // forecastOf is what is expected of a pool; nil: nothing was forecast yet.

@@ -2,7 +2,6 @@ package brain
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -70,8 +69,10 @@ func (b *Brain) foresee(ctx context.Context) error {
 	}
 }
 
-// foreseePools makes the forecasts of all pools, and forgets those of pools that are gone or need none.
+// foreseePools makes the forecasts of all pools, and forgets those of pools that are gone or need none. What is
+// remembered of their servers is read first.
 func (b *Brain) foreseePools(ctx context.Context) {
+	b.recall(ctx)
 	needed := map[string]bool{}
 	for _, p := range b.options.Pools() {
 		if p.Options.Scaling.Mode != config.ScalingOff {
@@ -117,12 +118,15 @@ func (b *Brain) foreseePool(ctx context.Context, p *Pool) {
 
 // foreseeShortfalls looks for times at which more is expected to be needed than there is, and tells about new ones.
 func (b *Brain) foreseeShortfalls(now time.Time) {
-	pools, _ := b.pools()
+	pools := b.pools()
 	budgets, byServer := map[string]int{}, map[string][]scaler.Pool{}
 	for i := range pools {
 		p := &pools[i]
+		if _, known := budgets[p.Server]; !known {
+			budgets[p.Server] = p.Budget
+		}
+		budgets[p.Server] = p.besideReserve(budgets[p.Server])
 		byServer[p.Server] = append(byServer[p.Server], p.scaled)
-		budgets[p.Server] = p.Budget
 	}
 	var all []scaler.Shortfall
 	for _, server := range slices.Sorted(maps.Keys(byServer)) {
@@ -171,11 +175,9 @@ func (b *Brain) reckon(
 		Rules: forecastRules(c, p), Calibration: o.calibration,
 	})
 	if o.day != today && o.forecast.Absent == "" {
-		text, err := json.Marshal(o.forecast)
-		if err != nil {
-			panic("bug: a forecast that is no JSON: " + err.Error())
+		if text, ok := b.asText(p.Name, o.forecast); ok {
+			b.keeper.SaveForecast(p.Name, o.forecast.Issued, text)
 		}
-		b.keeper.SaveForecast(p.Name, o.forecast.Issued, text)
 		o.day = today
 	}
 }

@@ -104,6 +104,75 @@ pools:
 	}
 }
 
+// TestRushHoursReachToTheEndOfTheDay, and no further.
+func TestRushHoursReachToTheEndOfTheDay(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, `
+auth: {type: trust}
+timezone: Europe/Berlin
+rush_hours: [{days: [sat], from: 20:00, to: 24:00, times: 2.5}]
+pools:
+  shop: {url: "postgres://shop@10.0.0.9/shop", size: {min: 2, max: 60}, scaling: {normal: 8}}
+`)
+	stop := s.keeping()
+	defer stop()
+	s.awaitHistory()
+	s.look(s.time())
+	s.foreseePools(t.Context())
+	for _, p := range s.Forecasts()[0].Points {
+		local := p.Start.In(zoneOf(s.inForce()))
+		want := 8.0
+		if local.Weekday() == time.Saturday && local.Hour() >= 20 {
+			want = 20
+		}
+		if p.P50 != want {
+			t.Errorf("at %v %v are expected, not %v", local, p.P50, want)
+		}
+	}
+}
+
+// TestShortfallsLeaveReservesOut: what pools keep for emergencies is nothing that targets can have.
+func TestShortfallsLeaveReservesOut(t *testing.T) {
+	t.Parallel()
+	yaml := func(budget, reserve int) string {
+		return fmt.Sprintf(`
+auth: {type: trust}
+timezone: UTC
+rush_hours: []
+tuning: "off"
+budgets: {"10.0.0.9:5432": %d}
+pools:
+  shop: {url: "postgres://shop@10.0.0.9/shop", size: {min: 2, max: 100, reserve: %d}, scaling: {mode: scale}}
+  blog: {url: "postgres://blog@10.0.0.9/blog", size: {min: 2, max: 100, reserve: %d}, scaling: {mode: scale}}
+`, budget, reserve, reserve)
+	}
+	s := newStage(t, yaml(60, 0))
+	fill(t, s.path(), "shop", 20, saturday)
+	stop := s.keeping()
+	defer stop()
+	s.awaitHistory()
+	s.pass(10 * time.Second)
+	s.foreseePools(t.Context())
+	before := s.Shortfalls()
+	if len(before) < 10 || before[0].Pool != "" || before[0].Have != 60 {
+		t.Fatalf("with a budget of 60: %+v", before)
+	}
+	needed := before[len(before)-1].Needed // of a noon that is usual
+
+	s.reload(yaml(needed+7, 0))
+	s.pass(10 * time.Second)
+	s.foreseePools(t.Context())
+	if got := s.Shortfalls(); len(got) > 0 {
+		t.Fatalf("with a budget of %d: %+v", needed+7, got)
+	}
+	s.reload(yaml(needed+7, 8)) // each of two pools
+	s.pass(10 * time.Second)
+	s.foreseePools(t.Context())
+	if got := s.Shortfalls(); len(got) < 10 || got[0].Have != needed-9 || got[0].Missing() < 1 {
+		t.Errorf("with a budget of %d of which 16 are reserve: %+v", needed+7, got)
+	}
+}
+
 func TestRunEndsAndWritesWhatIsNotFinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, onePool("scale", ""))
@@ -122,18 +191,7 @@ func TestRunEndsAndWritesWhatIsNotFinished(t *testing.T) {
 
 // BenchmarkLook is what the brain does each second, with ten pools of a server.
 func BenchmarkLook(b *testing.B) {
-	yaml := "auth: {type: trust}\ntuning: \"on\"\npools:\n"
-	for i := range 10 {
-		yaml += fmt.Sprintf("  shop%d: {url: \"postgres://shop@10.0.0.9/shop%d\", scaling: {mode: scale}}\n", i, i)
-	}
-	s := newStage(b, yaml)
-	for _, p := range s.poolsNow() {
-		fill(b, s.path(), p.Name, 15, saturday)
-	}
-	stop := s.keeping()
-	defer stop()
-	s.awaitHistory()
-	s.foreseePools(b.Context())
+	s := tenPools(b)
 	for b.Loop() {
 		s.jump(time.Second)
 		s.look(s.time())
@@ -157,5 +215,43 @@ func BenchmarkForesee(b *testing.B) {
 	for b.Loop() {
 		s.jump(history.Step)
 		s.foreseePools(b.Context())
+	}
+}
+
+// tenPools is a stage with ten pools of one server, each with a forecast.
+func tenPools(b *testing.B) *stage {
+	b.Helper()
+	yaml := "auth: {type: trust}\ntuning: \"on\"\npools:\n"
+	for i := range 10 {
+		yaml += fmt.Sprintf("  shop%d: {url: \"postgres://shop@10.0.0.9/shop%d\", scaling: {mode: scale}}\n", i, i)
+	}
+	s := newStage(b, yaml)
+	for _, p := range s.poolsNow() {
+		fill(b, s.path(), p.Name, 15, saturday)
+	}
+	b.Cleanup(s.keeping())
+	s.awaitHistory()
+	s.foreseePools(b.Context())
+	s.look(s.time())
+	return s
+}
+
+// BenchmarkOutlook is KEDA's question about one of ten pools.
+func BenchmarkOutlook(b *testing.B) {
+	s := tenPools(b)
+	for b.Loop() {
+		if o, err := s.Outlook("shop7", 0.9, 45*time.Minute); err != nil || o.Absent != "" || o.Target < 1 {
+			b.Fatal(o, err)
+		}
+	}
+}
+
+// BenchmarkForecast is a day's forecast of one of ten pools.
+func BenchmarkForecast(b *testing.B) {
+	s := tenPools(b)
+	for b.Loop() {
+		if f, ok := s.ForecastOf("shop7", "", day); !ok || f.Absent != "" || len(f.Points) < 200 {
+			b.Fatal(ok, len(f.Points), f.Absent)
+		}
 	}
 }

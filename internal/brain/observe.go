@@ -79,8 +79,10 @@ func (b *Brain) meet(pools []Pool) {
 // record writes a sample down.
 func (b *Brain) record(c *charge, s history.Sample, now time.Time) {
 	finished, err := b.recorder.Observe(c.Name, s, now)
-	if err != nil {
-		b.log.Error("sample not recorded", "pool", c.Name, "error", err)
+	if err != nil && !c.unrecorded {
+		b.log.Error("samples not recorded", "pool", c.Name, "error", err)
+	}
+	if c.unrecorded = err != nil; err != nil {
 		return
 	}
 	if len(finished) == 0 {

@@ -46,6 +46,33 @@ func TestWishesAreToldOnceAndTakenBack(t *testing.T) {
 	}
 }
 
+// TestAReserveIsNoReasonForATarget: it is open beside the target, so that it would be opened twice, and nobody else of
+// the budget had it.
+func TestAReserveIsNoReasonForATarget(t *testing.T) {
+	t.Parallel()
+	const yaml = `
+auth: {type: trust}
+rush_hours: []
+tuning: "off"
+budgets: {"10.0.0.9:5432": 30}
+pools:
+  blog: {url: "postgres://blog@10.0.0.9/blog", size: {min: 2, max: 20, reserve: 4}, scaling: {mode: "off"}}
+  shop: {url: "postgres://shop@10.0.0.9/shop", size: {min: 2, max: 20, reserve: 4}, scaling: {mode: scale}}
+`
+	s := newStage(t, yaml)
+	s.engines["blog"].is(func(p *pool.Sample) { p.Busy, p.Open = 0, 6 })
+	s.engines["shop"].is(func(p *pool.Sample) { p.Busy, p.Open = 0, 9 })
+	s.pass(time.Second)
+	if d := s.scaling("shop").Decision; s.engines["shop"].last() != 5 || d.Observed.Open != 5 {
+		t.Errorf("of 9 that are open with a reserve of 4 it wishes for %v: %+v", s.engines["shop"].told(), d)
+	}
+	s.Override("shop", scaler.Override{Target: 20, Until: s.time().Add(time.Hour)})
+	s.pass(5 * time.Second)
+	if got := s.engines["shop"].last(); got != 20 { // 30 - 2 reserves of 4 - 2 of blog
+		t.Errorf("the budget leaves it %d: %+v", got, s.scaling("shop").Decision.Notes)
+	}
+}
+
 func TestAPoolMadeAnewIsToldAgain(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, onePool("scale", ""))
@@ -166,6 +193,47 @@ func TestAnEmergencyIsDecidedOnAtOnce(t *testing.T) {
 	}
 }
 
+// TestSessionsAreADemandLikeAnyOther: they are recorded, expected, and decided on, and only not tuned.
+func TestSessionsAreADemandLikeAnyOther(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, `
+auth: {type: trust}
+timezone: UTC
+rush_hours: []
+tuning: "on"
+pools:
+  shop: {url: "postgres://shop@10.0.0.9/shop", mode: session, size: {min: 2, max: 60}, scaling: {mode: scale}}
+`)
+	fill(t, s.path(), "shop", 20, saturday)
+	stop := s.keeping()
+	s.awaitHistory()
+	e := s.engines["shop"]
+	e.is(func(p *pool.Sample) { p.Busy, p.Waiting, p.Open = 20, 4, 20 }) // sessions that are there, and that want to be
+	s.pass(time.Second)
+	s.foreseePools(t.Context())
+	s.jump(23*time.Hour + 30*time.Minute) // the next noon is expected to have ten times as many
+	s.foreseePools(t.Context())
+	s.pass(time.Minute)
+	d := s.scaling("shop").Decision
+	wished := func(cause scaler.Cause) bool {
+		return slices.ContainsFunc(d.Wishes, func(w scaler.Wish) bool { return w.Cause == cause && w.Connections > 30 })
+	}
+	if f := s.Forecasts()[0]; f.Absent != "" || f.Points[0].P50 < 1 {
+		t.Errorf("expected: %q, %+v", f.Absent, f.Points)
+	}
+	if !d.Acts || e.last() < 34 || !wished(scaler.Measured) || !wished(scaler.Predicted) {
+		t.Errorf("24 sessions are wanted, and 40 soon; decided: %+v", d)
+	}
+	if len(e.limits) > 0 {
+		t.Errorf("limited to %v", e.limits)
+	}
+	s.leave()
+	stop()
+	if b := s.written("shop"); b[len(b)-1].Mean != 24 {
+		t.Errorf("written: %+v", b[len(b)-1])
+	}
+}
+
 // TestAClockThatJumps: hours ahead and back, at random. Nothing panics, what is written down can be,
 // and no target falls because of it while the demand stays.
 func TestAClockThatJumps(t *testing.T) {
@@ -208,6 +276,33 @@ func TestAClockThatJumps(t *testing.T) {
 	}
 }
 
+// TestAYearBeyondAllCalendars cannot be written down. It is told, decisions go on, and nothing takes it for an order.
+func TestAYearBeyondAllCalendars(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, onePool("scale", ""))
+	fill(t, s.path(), "shop", 20, saturday)
+	stop := s.keeping()
+	defer stop()
+	s.awaitHistory()
+	e := s.engines["shop"]
+	s.pass(10 * time.Second)
+	for i, year := range []int{12_000, 300_000, -12_000} {
+		s.mutex.Lock()
+		s.now = time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		s.mutex.Unlock()
+		want := 20 + 10*i
+		e.is(func(p *pool.Sample) { p.Busy = want })
+		s.pass(time.Minute)
+		s.foreseePools(t.Context())
+		if d := s.scaling("shop").Decision; e.last() < want || d.Override != nil {
+			t.Errorf("in the year %d a demand of %d has the target %d: %+v", year, want, e.last(), d)
+		}
+	}
+	if s.log.count("not written down") == 0 || s.log.count("level=ERROR") > 60 {
+		t.Errorf("logged:\n%s", s.log)
+	}
+}
+
 func TestSamplesThatCannotBeAreToldAndNotRecorded(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, onePool("scale", ""))
@@ -215,8 +310,8 @@ func TestSamplesThatCannotBeAreToldAndNotRecorded(t *testing.T) {
 	s.pass(5 * time.Second)
 	e.is(func(p *pool.Sample) { p.Busy = -7 })
 	s.pass(10 * time.Second)
-	if s.log.count("sample not recorded") == 0 {
-		t.Errorf("nobody is told:\n%s", s.log)
+	if told := s.log.count("samples not recorded"); told != 1 {
+		t.Errorf("told %d times:\n%s", told, s.log)
 	}
 	if e.last() < 2 {
 		t.Errorf("it wishes for %v", e.told())
@@ -225,5 +320,10 @@ func TestSamplesThatCannotBeAreToldAndNotRecorded(t *testing.T) {
 	s.pass(5 * time.Second)
 	if b, ok := s.recorder.Open("shop"); !ok || b.Samples != 10 || b.Mean != 4 {
 		t.Errorf("recorded: %+v", b)
+	}
+	e.is(func(p *pool.Sample) { p.Waiting = -1 })
+	s.pass(5 * time.Second)
+	if told := s.log.count("samples not recorded"); told != 2 {
+		t.Errorf("told %d times of two:\n%s", told, s.log)
 	}
 }

@@ -2,6 +2,7 @@ package brain
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,6 +24,7 @@ import (
 	"github.com/usher-pg/usher/internal/history/sqlite"
 	"github.com/usher-pg/usher/internal/scaler"
 	"github.com/usher-pg/usher/internal/status"
+	"github.com/usher-pg/usher/internal/tuner"
 )
 
 // Reading is the calendars of a configuration, each read once, and what is remembered of them.
@@ -67,7 +69,7 @@ func (r *Reading) Remember(events []history.Event, now time.Time) {
 	var g sync.WaitGroup
 	for i := range r.calendars {
 		g.Go(func() {
-			own := ofSource(events, r.calendars[i].Name)
+			own := history.OfSource(events, r.calendars[i].Name)
 			if len(own) == 0 {
 				return
 			}
@@ -152,6 +154,8 @@ type Question struct {
 type Known struct {
 	past    []history.Bucket
 	records []history.Record // forecasts of the days that are judged
+	decided *foresight.Decided
+	lesson  lesson // of the pool's server
 }
 
 // Look reads what the history knows of a pool.
@@ -164,7 +168,41 @@ func (o *Offline) Look(ctx context.Context, pool string, now time.Time) (*Known,
 	if k.records, err = o.store.Forecasts(ctx, pool, now.Add(-(judgedDays+1)*day), now); err != nil {
 		return nil, fmt.Errorf("read past forecasts: %w", err)
 	}
+	decisions, err := o.store.Decisions(ctx, pool, now.AddDate(-1, 0, 0), now, 1)
+	if err != nil {
+		return nil, fmt.Errorf("read the last decision: %w", err)
+	}
+	for _, r := range decisions {
+		if d := (foresight.Decided{}); json.Unmarshal(r.Content, &d) == nil { // or it is of another version
+			k.decided = &d
+		}
+	}
+	p := o.pool(pool)
+	if k.lesson, err = readLesson(ctx, o.store, p.Server, now); err != nil {
+		return nil, fmt.Errorf("read what the tuner found: %w", err)
+	}
 	return &k, nil
+}
+
+// most is what the tuner found to be useful for a pool; 0: nothing, or other pools have a part in it, as in a running
+// usher (tuning.most). Where each user has a pool, there may be several.
+func (o *Offline) most(p *Pool, k *Known) int {
+	pools := 0
+	for _, configured := range o.config.Pools {
+		if configured.Target.Server() == p.Server {
+			pools++
+			if configured.User == "" {
+				pools++
+			}
+		}
+	}
+	if o.config.Tuning != config.TuningOn || pools != 1 || p.Options.Mode == config.ModeSession {
+		return 0
+	}
+	if state, _ := tuner.Resume(k.lesson.Lesson, tuningRules(o.config.Tuning, []*charge{{Pool: *p}}), 0); state.Found {
+		return state.Size
+	}
+	return 0
 }
 
 // calibration is that of the newest forecast, so that nothing has to be learned from all of them anew.
@@ -210,31 +248,37 @@ func (o *Offline) Answer(q Question, k *Known, r *Reading) (*foresight.Page, err
 		Next: slices.AppendSeq([]calendar.Event{}, calendar.NewSet(events).Overlapping(q.Now, q.Now.Add(eventsAhead))),
 	}
 	page.Database, page.User = p.Database, p.User
-	page.Outlook = plan(&p, &expected, k.past, q)
+	page.Decided = k.decided
+	page.Outlook = o.plan(&p, &expected, k, q)
 	if accuracy.Points > 0 {
 		page.Accuracy = &accuracy
 	}
 	if len(imagined) > 0 {
-		before := plan(&p, &usual, k.past, q)
+		before := o.plan(&p, &usual, k, q)
 		page.Changes = foresight.Changes(&before, &page.Outlook)
 	}
 	return page, nil
 }
 
-// plan is what a pool that has what it must have would do.
-func plan(p *Pool, f *forecast.Forecast, past []history.Bucket, q Question) scaler.Outlook {
+// plan is what a pool would do that has what was decided last, or what it must have.
+func (o *Offline) plan(p *Pool, f *forecast.Forecast, k *Known, q Question) scaler.Outlook {
 	var c charge
-	for _, b := range past[max(0, len(past)-int(day/history.Step)):] {
+	for _, b := range k.past[max(0, len(k.past)-int(day/history.Step)):] {
 		c.learn(b)
 	}
 	scaled := scaler.Pool{
-		Name: p.Name, Rules: scalingRules(p, 0), Forecast: f, Observed: scaler.Observed{Unknown: true, Load: c.load},
+		Name: p.Name, Rules: scalingRules(p, o.most(p, k)), Forecast: f,
+		Observed: scaler.Observed{Unknown: true, Load: c.load},
 	}
-	o := scaler.Plan(q.Now, scaled, p.Options.Size.Min, p.Budget)
+	target := p.Options.Size.Min
+	if k.decided != nil {
+		target = max(target, min(k.decided.Target, p.Options.Size.Max))
+	}
+	until := time.Time{}
 	if q.Horizon > 0 {
-		o.Limit(q.Now.Add(q.Horizon))
+		until = q.Now.Add(q.Horizon)
 	}
-	return o
+	return scaler.PlanUntil(q.Now, until, scaled, target, p.Budget)
 }
 
 // pool is a pool of the history as the configuration has it. A pool that is not in it any more has the defaults.

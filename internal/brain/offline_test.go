@@ -3,6 +3,7 @@ package brain
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/usher-pg/usher/internal/calendar"
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/forecast"
+	"github.com/usher-pg/usher/internal/foresight"
 	"github.com/usher-pg/usher/internal/history"
 	"github.com/usher-pg/usher/internal/history/sqlite"
 	"github.com/usher-pg/usher/internal/scaler"
@@ -132,6 +134,65 @@ func checkOffline(t *testing.T, c *config.Config, folder string, calibration for
 	if states, _ := reading.Of("each"); len(states) != 1 || states[0].Name != "lost" {
 		t.Errorf("calendars of another pool %+v", states)
 	}
+}
+
+// TestThePlanBeginsWithWhatWasDecidedLast by a running usher, an operator's orders among it, and knows what its tuner
+// found.
+func TestThePlanBeginsWithWhatWasDecidedLast(t *testing.T) {
+	t.Parallel()
+	s, server, stop := started(t, tuned("on"), t.TempDir(), saturday)
+	ask := func() *foresight.Page {
+		t.Helper()
+		s.awaitHistory()
+		offline, err := OpenOffline(t.Context(), s.inForce(), s.options.Folder, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = offline.Close() }()
+		known, err := offline.Look(t.Context(), "shop", s.time().Add(time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := offline.Answer(Question{Pool: "shop", Now: s.time().Add(time.Second)}, known, &Reading{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page
+	}
+	if page := ask(); page.Decided != nil || page.Current.Target != 2 || page.Limits.Cap != 0 {
+		t.Errorf("at first: %+v of %+v, %+v", page.Decided, page.Limits, page.Current)
+	}
+	s.Override("shop", scaler.Override{
+		Target: 33, Until: s.time().Add(time.Hour), By: "ann", Reason: "a rehearsal",
+	})
+	s.pass(5 * time.Second)
+	page := ask()
+	if d := page.Decided; d == nil || d.Target != 33 || d.Cause != "manual" || d.Mode != "observe" || d.From == 33 ||
+		d.Reason != "set to 33 until 2026-06-20 13:00 UTC by ann: a rehearsal" || page.Current.Target != 33 {
+		t.Errorf("with an order: %+v, %+v", page.Decided, page.Current)
+	}
+	for _, want := range []string{
+		"→ 33 ", "ago, manual: set to 33 until 2026-06-20 13:00 UTC by ann", "observe: not done",
+	} {
+		if text := page.Text(s.time()); !strings.Contains(text, want) {
+			t.Errorf("want %q in:\n%s", want, text)
+		}
+	}
+	s.pass(4 * time.Minute)
+	if page := ask(); page.Limits.Cap != s.Tuning()[0].Size || page.Limits.Cap == 0 ||
+		!strings.Contains(page.Text(s.time()), fmt.Sprintf("max 100, %d are of use", page.Limits.Cap)) {
+		t.Errorf("after the tuner found %d: %+v\n%s", s.Tuning()[0].Size, page.Limits, page.Text(s.time()))
+	}
+	s.reload(strings.Replace(tuned("on"), "max: 100", "max: 90", 1))
+	s.pools[0].Engine = server
+	if page := ask(); page.Limits.Cap != 0 {
+		t.Errorf("within other limits: %+v", page.Limits)
+	}
+	s.reload(tuned("on") + `  blog: {url: "postgres://shop@10.0.0.9/blog"}`)
+	if page := ask(); page.Limits.Cap != 0 {
+		t.Errorf("of two pools: %+v", page.Limits)
+	}
+	stop()
 }
 
 func TestWhatIfShowsWhatItChanges(t *testing.T) {

@@ -115,17 +115,8 @@ func (p *past) remember(events []history.Event) {
 	if len(events) == 0 {
 		return
 	}
-	p.events = latest(slices.Concat(history.Apart(p.events, events), events))
+	p.events = history.Latest(slices.Concat(history.Apart(p.events, events), events))
 	p.version++
-}
-
-// latest are those that are kept.
-func latest(events []history.Event) []history.Event {
-	if over := len(events) - history.MostEvents; over > 0 {
-		slices.SortStableFunc(events, func(a, b history.Event) int { return a.Start.Compare(b.Start) })
-		events = events[over:]
-	}
-	return events
 }
 
 // settle is what comes after events that ended were asked for, and those of which demand is known are remembered: the
@@ -144,34 +135,10 @@ func (p *past) settle(l *lately) {
 // by a clock that was wrong.
 func (p *past) unlisted(source string, l *lately, listed *calendar.Set, now time.Time) iter.Seq[calendar.Event] {
 	if l.gone.listed != listed || l.gone.version != p.version {
-		own := history.Apart(ofSource(p.events, source), l.dropped)
+		own := history.Apart(history.OfSource(p.events, source), l.dropped)
 		l.gone = gone{listed, p.version, notIn(slices.Concat(own, l.dropped), listed.All(), listed.Len())}
 	}
 	return begun(l.gone.events, now)
-}
-
-// ofSource are the events of a calendar. Where they are beside each other, as the history gives them, they are not
-// copied.
-func ofSource(events []history.Event, source string) []history.Event {
-	count, first, last := 0, 0, 0
-	for i := range events {
-		if events[i].Source == source {
-			if count++; count == 1 {
-				first = i
-			}
-			last = i + 1
-		}
-	}
-	if count == last-first {
-		return events[first:last:last]
-	}
-	own := make([]history.Event, 0, count)
-	for i := range events {
-		if events[i].Source == source {
-			own = append(own, events[i])
-		}
-	}
-	return own
 }
 
 // notIn are remembered events that are not listed, of which there are so many. Most calendars have the same IDs each

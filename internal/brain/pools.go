@@ -22,6 +22,15 @@ type Pool struct {
 	Engine  Engine
 }
 
+// besideReserve is what a budget leaves for targets beside the pool's reserve, which is open in any case. 0: there is
+// no budget.
+func (p *Pool) besideReserve(budget int) int {
+	if budget == 0 {
+		return 0
+	}
+	return max(1, budget-p.Options.Size.Reserve)
+}
+
 // Engine is a pool's.
 type Engine interface {
 	Sample() pool.Sample

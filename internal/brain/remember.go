@@ -2,7 +2,6 @@ package brain
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/usher-pg/usher/internal/history"
@@ -20,10 +19,10 @@ func (b *Brain) remember(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, storePatience)
 	defer cancel()
 	now := b.options.Clock.Now()
-	err := b.recall(ctx, store)
+	err := b.recallEvents(ctx, store)
 	var known []history.Event
 	if err == nil {
-		known, err = witnessed(ctx, store, latest(b.calendars.ended(now)))
+		known, err = witnessed(ctx, store, history.Latest(b.calendars.ended(now)))
 	}
 	if err != nil {
 		if text := err.Error(); text != b.forgetful && ctx.Err() != context.Canceled {
@@ -37,8 +36,8 @@ func (b *Brain) remember(ctx context.Context) {
 	b.keeper.SaveEvents(known...)
 }
 
-// recall reads the events that are kept, once.
-func (b *Brain) recall(ctx context.Context, store history.Store) error {
+// recallEvents reads the events that are kept, once.
+func (b *Brain) recallEvents(ctx context.Context, store history.Store) error {
 	if b.calendars.recalled() {
 		return nil
 	}
@@ -79,7 +78,7 @@ func witnessed(ctx context.Context, store history.Store, events []history.Event)
 		}
 		var left []history.Event
 		for _, e := range events {
-			if during(buckets, &e) {
+			if history.During(buckets, &e) {
 				known = append(known, e)
 			} else {
 				left = append(left, e)
@@ -90,17 +89,6 @@ func witnessed(ctx context.Context, store history.Store, events []history.Event)
 		}
 	}
 	return known, nil
-}
-
-// during reports whether a bucket is of the time of an event, in part at least.
-func during(buckets []history.Bucket, e *history.Event) bool {
-	i, _ := slices.BinarySearchFunc(buckets, e.Start, func(b history.Bucket, t time.Time) int {
-		if b.End().After(t) {
-			return 1
-		}
-		return -1
-	})
-	return i < len(buckets) && !buckets[i].Start.After(e.End)
 }
 
 // recalled reports whether the events that are kept were read.

@@ -178,11 +178,11 @@ func TestTheHistoryBearsWitness(t *testing.T) {
 		{20, 61, true}, {80, 90, true}, {119, 300, true}, {120, 300, false},
 	} {
 		e := history.Event{Start: at(tt.from), End: at(tt.to)}
-		if got := during(buckets, &e); got != tt.want {
+		if got := history.During(buckets, &e); got != tt.want {
 			t.Errorf("from %d to %d: %v", tt.from, tt.to, got)
 		}
 	}
-	if during(nil, &history.Event{Start: at(0), End: at(9)}) {
+	if history.During(nil, &history.Event{Start: at(0), End: at(9)}) {
 		t.Error("nothing bears witness")
 	}
 }

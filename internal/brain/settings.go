@@ -29,7 +29,7 @@ func priors(c *config.Config) []forecast.Prior {
 			list = append(list, forecast.Prior{
 				Name: day.String() + " " + rush.From.String() + " to " + rush.To.String(), Day: day,
 				From: time.Duration(rush.From) * time.Minute, To: time.Duration(rush.To) * time.Minute,
-				Multiple: float64(rush.Times),
+				Multiple: rush.Times,
 			})
 		}
 	}

@@ -15,47 +15,64 @@ type tuning struct {
 	clock  time.Duration // that the tuner sees: it never jumps
 	before map[string]pool.Sample
 	state  tuner.State
-	steps  []tuner.Step // the last ones, the newest last
+	// resumed says that state began with what is remembered, if there is anything.
+	resumed bool
+	steps   []tuner.Step // the last ones, the newest last
 }
 
 // mostSteps is how many steps are remembered to be shown.
 const mostSteps = 20
 
-// most is what the tuner found to be useful for one pool; 0: it has found nothing, or several pools share the server,
-// whose targets the budget divides.
-func (t *tuning) most(pools int) int {
-	if t.mode != config.TuningOn || !t.state.Found || pools != 1 {
+// most is what the tuner found to be useful for the pool of a server; 0: it has found nothing, or several pools share
+// the server, whose targets the budget divides.
+func (t *tuning) most(charges []*charge) int {
+	if t.mode != config.TuningOn || !t.state.Found || len(charges) != 1 || charges[0].inSessions() {
 		return 0
 	}
 	return t.state.Size
 }
 
+// inSessions reports whether server connections are kept by clients that do nothing with them: the tuner learns nothing
+// from such a pool, and does not limit it.
+func (c *charge) inSessions() bool { return c.Options.Mode == config.ModeSession }
+
 // tune lets the tuner learn from the last step, and limits the pools of the server.
-func (h *house) tune(charges []*charge) {
-	// In session mode a server connection is kept by who does nothing with it.
-	inSessions := func(c *charge) bool { return c.Options.Mode == config.ModeSession }
-	charges = slices.DeleteFunc(slices.Clone(charges), inSessions)
+func (h *house) tune(charges []*charge, now time.Time) {
+	for _, c := range charges {
+		if c.inSessions() {
+			c.limitTo(0) // it may have had another mode
+		}
+	}
+	charges = slices.DeleteFunc(slices.Clone(charges), (*charge).inSessions)
 	t := &h.tuning
 	mode := h.brain.options.Config().Tuning
 	t.clock += h.brain.options.Clock.Step
 	seen, whole := t.observe(h.brain, charges)
 	if mode != t.mode {
-		t.mode = mode
+		t.mode, t.resumed = mode, false
 		t.state = tuner.State{}
 	}
 	rules := tuningRules(mode, charges)
 	if !whole || rules.Max < rules.Min {
 		return
 	}
+	h.resume(rules)
 	var steps []tuner.Step
 	t.state, steps = tuner.Decide(t.state, rules, seen, t.clock)
+	h.tell(steps)
+	h.remember(now)
+	h.limit(charges)
+}
+
+// tell logs and remembers steps.
+func (h *house) tell(steps []tuner.Step) {
+	t := &h.tuning
 	for _, s := range steps {
 		h.brain.log.Info("tuner", "server", h.server, "step", s.String(), "reason", s.Reason)
 	}
 	if t.steps = append(t.steps, steps...); len(t.steps) > mostSteps {
 		t.steps = t.steps[len(t.steps)-mostSteps:]
 	}
-	h.limit(charges)
 }
 
 // tuningRules are what an operator has decided about a server: that of its pools together.

@@ -67,19 +67,26 @@ type seen struct {
 	outlook outlook
 }
 
-// pools copies what is shown.
-func (b *Brain) pools() ([]seen, []status.Tuning) {
+// pools copies what is shown of all pools.
+func (b *Brain) pools() []seen { return b.poolsThat(func(*shownPool) bool { return true }) }
+
+// poolsThat copies what is shown of some.
+func (b *Brain) poolsThat(wanted func(*shownPool) bool) []seen {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	list := make([]seen, len(b.shown.pools))
-	for i, p := range b.shown.pools {
-		list[i].shownPool = p
-		if o := b.outlooks[p.Name]; o != nil {
-			list[i].outlook = *o
-			list[i].scaled.Forecast = &o.forecast
+	var list []seen
+	for i := range b.shown.pools {
+		p := &b.shown.pools[i]
+		if !wanted(p) {
+			continue
 		}
+		s := seen{shownPool: *p}
+		if o := b.outlooks[p.Name]; o != nil {
+			s.outlook, s.scaled.Forecast = *o, &o.forecast
+		}
+		list = append(list, s)
 	}
-	return list, b.shown.tuning
+	return list
 }
 
 // shownAccuracy is that of the last days, if there were any.
@@ -93,24 +100,37 @@ func (o *outlook) shownAccuracy() *report.Accuracy {
 
 // Forecasts are those of all pools, with what is planned.
 func (b *Brain) Forecasts() []status.Forecast {
-	pools, _ := b.pools()
-	now := b.options.Clock.Now()
+	pools, now := b.pools(), b.Now()
 	var list []status.Forecast
 	for i := range pools {
-		p := &pools[i]
-		list = append(list, status.Forecast{
-			Database: p.Database, User: p.User,
-			Outlook: scaler.Plan(now, p.scaled, p.decision.Target, p.Budget),
-			Trouble: p.outlook.trouble, Accuracy: p.outlook.shownAccuracy(),
-		})
+		list = append(list, pools[i].forecast(now, time.Time{}))
 	}
 	return list
 }
 
+// ForecastOf is what is expected of the pool of a database until ahead from now. Where each user has a pool it is the
+// first one's, unless a user is named. false: there is no such pool.
+func (b *Brain) ForecastOf(database, user string, ahead time.Duration) (status.Forecast, bool) {
+	pools := b.poolsThat(func(p *shownPool) bool { return p.Database == database && (user == "" || p.User == user) })
+	if len(pools) == 0 {
+		return status.Forecast{}, false
+	}
+	now := b.Now()
+	return pools[0].forecast(now, now.Add(ahead)), true
+}
+
+// forecast is what is expected of a pool until a time; zero: all.
+func (p *seen) forecast(now, until time.Time) status.Forecast {
+	return status.Forecast{
+		Database: p.Database, User: p.User,
+		Outlook: scaler.PlanUntil(now, until, p.scaled, p.decision.Target, p.Budget),
+		Trouble: p.outlook.trouble, Accuracy: p.outlook.shownAccuracy(),
+	}
+}
+
 // Scaling is what was decided for each pool last.
 func (b *Brain) Scaling() []status.Scaling {
-	pools, _ := b.pools()
-	now := b.options.Clock.Now()
+	pools, now := b.pools(), b.Now()
 	var list []status.Scaling
 	for i := range pools {
 		p := &pools[i]
@@ -143,8 +163,9 @@ func (b *Brain) Shortfalls() []scaler.Shortfall {
 
 // Tuning is what is known of the database servers.
 func (b *Brain) Tuning() []status.Tuning {
-	_, tuning := b.pools()
-	return tuning
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.shown.tuning
 }
 
 // History is how the history is.
@@ -173,36 +194,34 @@ func shownCalendar(s *feed.State) status.Calendar {
 	}
 }
 
-// Outlook answers KEDA: what is expected of the pools of a database, the greatest of them where each user has one.
+// Outlook answers KEDA: what is expected of the pools of a database together, where each user has one. Of one without a
+// forecast it is what is measured, unless none has one.
 func (b *Brain) Outlook(database string, quantile float64, ahead time.Duration) (keda.Outlook, error) {
-	pools, _ := b.pools()
-	now := b.options.Clock.Now()
-	o, found := keda.Outlook{}, false
+	pools := b.poolsThat(func(p *shownPool) bool { return p.Name == database || p.Database == database })
+	if len(pools) == 0 {
+		return keda.Outlook{}, keda.ErrNoPool
+	}
+	now := b.Now()
+	var o keda.Outlook
+	absent := 0
 	for i := range pools {
 		p := &pools[i]
-		if p.Name != database && p.Database != database {
-			continue
-		}
-		found = true
 		o.Measured += p.demand
-		plan := scaler.Plan(now, p.scaled, p.decision.Target, p.Budget)
-		if plan.Absent != "" {
-			o.Absent = plan.Absent
-			continue
-		}
+		plan := scaler.PlanUntil(now, now.Add(ahead), p.scaled, p.decision.Target, p.Budget)
 		demand, target := 0.0, p.decision.Target
+		if plan.Absent != "" {
+			absent++
+			demand, o.Absent = p.demand, plan.Absent
+		}
 		for k := range plan.Points {
 			point := &plan.Points[k]
-			if !point.Start.Before(now.Add(ahead)) {
-				break
-			}
 			demand, target = max(demand, point.At(quantile)), max(target, point.Target)
 		}
 		o.Demand += demand
 		o.Target += target
 	}
-	if !found {
-		return o, keda.ErrNoPool
+	if absent < len(pools) {
+		o.Absent = ""
 	}
 	return o, nil
 }

@@ -48,7 +48,7 @@ func hostileCalendars() map[string]hostile {
 		"a long rule":          {event("RRULE:FREQ=DAILY;BYMONTHDAY=" + repeat("1,", 20_000) + "1\n"), 1, "than 1000 bytes"},
 		"a line of 15 MB":      {event("SUMMARY:" + repeat("x", 15<<20) + "\n"), 1, "more than 65536 bytes"},
 		"an unneeded 15 MB":    {event("DESCRIPTION:" + repeat("x", 15<<20) + "\n"), 1, ""},
-		"100 MB":               {event("SUMMARY:" + repeat("x", 100<<20) + "\n"), 0, "too large"},
+		"more than is read":    {event("SUMMARY:" + repeat("x", DefaultLimits().Bytes) + "\n"), 0, "too large"},
 		"folded for ever":      {event("SUMMARY:a" + repeat("\n a", 1<<20) + "\n"), 1, "more than 65536 bytes"},
 		"long parameters":      {event(repeat("ATTENDEE;CN="+repeat("x", 60_000)+":a\n", 200)), 1, "parameters of more"},
 		"many parameters":      {event(repeat("ATTENDEE;"+repeat("X=;", 300)+"X=:a\n", 300)), 1, ""},
@@ -132,15 +132,15 @@ func TestHostileTablesEndSoon(t *testing.T) {
 		format     Format
 		text, says string
 	}{
-		"an open quote":  {CSV, "start,end\n\"" + repeat("x\n", 1<<20), "no line of a table"},
-		"many columns":   {CSV, "start,end" + repeat(",x", 1<<16) + "\n" + repeat(",", 1<<16), "start is missing"},
-		"many lines":     {CSV, "start,end\n" + repeat(",\n", 1<<17), "start is missing"},
-		"a long text":    {CSV, "start,end,name\n2026-06-01,2026-06-01," + repeat("x", 8<<20) + "\n", ""},
-		"100 MB":         {CSV, repeat("x", 100<<20), "too large"},
-		"an alias bomb":  {YAML, "a: &a [x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\n", "is a map"},
-		"a deep list":    {YAML, repeat("[", 4000), "nested too deeply"},
-		"a large list":   {YAML, repeat("- {}\n", 100_000), "larger than 256kB"},
-		"a list of list": {YAML, "- - a\n- [b]\n", "is a list and no event"},
+		"an open quote":       {CSV, "start,end\n\"" + repeat("x\n", 1<<20), "no line of a table"},
+		"many columns":        {CSV, "start,end" + repeat(",x", 1<<16) + "\n" + repeat(",", 1<<16), "start is missing"},
+		"many lines":          {CSV, "start,end\n" + repeat(",\n", 1<<17), "start is missing"},
+		"a long text":         {CSV, "start,end,name\n2026-06-01,2026-06-01," + repeat("x", 8<<20) + "\n", ""},
+		"larger than is read": {CSV, repeat("x", DefaultLimits().Bytes+1), "too large"},
+		"an alias bomb":       {YAML, "a: &a [x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\n", "is a map"},
+		"a deep list":         {YAML, repeat("[", 4000), "nested too deeply"},
+		"a large list":        {YAML, repeat("- {}\n", 100_000), "larger than 256kB"},
+		"a list of list":      {YAML, "- - a\n- [b]\n", "is a list and no event"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -159,11 +159,12 @@ func (c *Conn) readDescriptor(p []byte) (int, error) {
 	return n, nil
 }
 
-// Wake says that a level-triggered poller has reported the descriptor readable. A caller that uses it once
-// uses it at every event: a read that got less than it asked for has emptied the socket, so the reads after
-// it report ErrWouldBlock without asking the kernel, until the next Wake. It saves the reader of TLS records,
-// who must read until ErrWouldBlock, one system call an event.
-func (c *Conn) Wake() { c.woken, c.drained = true, false }
+// Wake says that a poller has reported the descriptor readable. A caller that uses it once uses it at every event: a
+// read that got less than it asked for has emptied the socket, so the reads after it report ErrWouldBlock without
+// asking the kernel, until the next Wake. It saves the reader of TLS records, who must read until ErrWouldBlock, one
+// system call an event. ended says that the peer sends no more: then every read asks the kernel, so that the end is
+// found.
+func (c *Conn) Wake(ended bool) { c.woken, c.drained = !ended, false }
 
 // Write writes p. In loop mode it neither blocks nor fails for want of room: what the socket does not take is
 // queued, and Pending says how much that is. Bytes behind queued ones are queued too.

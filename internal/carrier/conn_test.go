@@ -208,7 +208,7 @@ func TestWakeSavesTheReadThatWouldFindNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, c, unix.POLLIN)
-	c.Wake()
+	c.Wake(false)
 	p := make([]byte, 16)
 	if n, err := c.Read(p); n != 3 || err != nil {
 		t.Fatalf("Read = %d, %v", n, err)
@@ -220,7 +220,7 @@ func TestWakeSavesTheReadThatWouldFindNothing(t *testing.T) {
 	if _, err := c.Read(p); err != ErrWouldBlock {
 		t.Fatalf("read after a short read: %v, expected ErrWouldBlock until Wake", err)
 	}
-	c.Wake()
+	c.Wake(false)
 	if n, err := c.Read(p); n != 3 || err != nil {
 		t.Fatalf("Read after Wake = %d, %v", n, err)
 	}

@@ -100,7 +100,7 @@ func readLoop(t *testing.T, c *Conn, r net.Conn, n int) ([]byte, error) {
 		got = append(got, scratch[:m]...)
 		if errors.Is(err, ErrWouldBlock) {
 			await(t, c, unix.POLLIN)
-			c.Wake()
+			c.Wake(false)
 			continue
 		}
 		if err != nil {

@@ -96,7 +96,7 @@ func TestTLSRecordMayArriveByteByByte(t *testing.T) {
 					t.Fatal(err)
 				}
 				await(t, c, unix.POLLIN)
-				c.Wake()
+				c.Wake(false)
 				n, err := server.Read(scratch)
 				got = append(got, scratch[:n]...)
 				if err == ErrWouldBlock {

@@ -104,7 +104,7 @@ const (
 type RushHour struct {
 	Days     []string // as weekdays has them
 	From, To ClockTime
-	Times    int
+	Times    float64
 }
 
 // weekdays are the names of days, Sunday first as time.Weekday counts.

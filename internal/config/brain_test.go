@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,57 @@ rush_hours: [{days: [sat], from: "14:00", to: "24:00", times: 10}]
 	got.Calendars[0].Name, got.RushHours[0].Times = "changed", 3
 	if loaded.Calendars[0].Name == "changed" || loaded.RushHours[0].Times == 3 {
 		t.Error("the result shares its lists")
+	}
+}
+
+// TestAddressesOfCalendarsAreThoseThatCanBeFetched: whoever fetches them finds nothing more to refuse.
+func TestAddressesOfCalendarsAreThoseThatCanBeFetched(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]bool{
+		"https://cal.example/a.ics": true, "http://10.0.0.7:8080/a?key=x": true, "webcal://cal.example/a.ics": true,
+		"webcals://cal.example": true, "HTTPS://cal.example/a": true, "https://[::1]/a": true,
+		"https://": false, "https:///a.ics": false, "https:cal.example": false, "https://[::1/a": false,
+		"https://cal.example:port/": false, "https://cal .example/": false, "//cal.example/a": false, "cal.example/a": false,
+		"file:///etc/passwd": false, "https://u:p@:443/": false,
+	} {
+		_, err := Parse("usher.yaml", []byte(brainPools+fmt.Sprintf("calendars: [{name: a, url: %q}]\n", url)))
+		if (err == nil) != want {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+// TestRushHoursAreWrittenAsPeopleDo: to the end of a day, and of fractions.
+func TestRushHoursAreWrittenAsPeopleDo(t *testing.T) {
+	t.Parallel()
+	c := parse(t, brainPools+`
+rush_hours:
+  - {days: [fri], from: 17:00, to: 24:00, times: 2.5}
+  - {days: [sat], from: "0:00", to: "24:00", times: 1}
+  - {days: [sun], from: 9:30, to: 22:00, times: 1000.0}
+`)
+	want := []RushHour{
+		{Days: []string{"fri"}, From: 17 * 60, To: 24 * 60, Times: 2.5},
+		{Days: []string{"sat"}, From: 0, To: 24 * 60, Times: 1},
+		{Days: []string{"sun"}, From: 9*60 + 30, To: 22 * 60, Times: 1000},
+	}
+	if diff := cmp.Diff(want, c.RushHours); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, r := range c.Rows() {
+		if again := `{days: [fri], from: "17:00", to: "24:00", times: 2.5}`; r.Key == "rush_hours" &&
+			!strings.Contains(r.Value, again) {
+			t.Errorf("shown: %s, without %s", r.Value, again)
+		}
+	}
+	for _, times := range []string{
+		"0", "0.99", "-2", "1000.1", "1e3", "0x2", "NaN", "Inf", "+2", "2x", "2,5", "1_0", ".", "2.5.1", "[2]", `""`,
+	} {
+		_, err := Parse("usher.yaml", []byte(brainPools+
+			"rush_hours: [{days: [sat], from: \"1:00\", to: \"2:00\", times: "+times+"}]\n"))
+		if err == nil || !strings.Contains(err.Error(), "times") {
+			t.Errorf("times: %s: %v", times, err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
@@ -48,9 +49,9 @@ func brainRows() []row[Config] {
 		}, func(c *Config) value { return calendars(&c.Calendars) }},
 		{Option{
 			Path: "rush_hours", Reloadable: true,
-			Doc: "Rules of thumb: at these hours demand is so many times what it is otherwise. They are believed until a " +
-				"pool's own history says something else, which a few weeks do. Days are sun, mon, tue, wed, thu, fri, sat. " +
-				"The default is what a wedding platform sees; [] is none.",
+			Doc: "Rules of thumb: at these hours demand is so many times what it is otherwise, 2.5 times for one. They are " +
+				"believed until a pool's own history says something else, which a few weeks do. Days are sun, mon, tue, wed, " +
+				"thu, fri, sat; a day ends at 24:00. The default is what a wedding platform sees; [] is none.",
 		}, func(c *Config) value { return rushHours(&c.RushHours) }},
 		{Option{
 			Path: "tuning", Reloadable: true,
@@ -165,7 +166,7 @@ func rushHourRows() []row[RushHour] {
 		{Option{Path: "days"}, func(r *RushHour) value { return dayNames{names{&r.Days, "days"}} }},
 		{Option{Path: "from"}, func(r *RushHour) value { return clockTime{&r.From} }},
 		{Option{Path: "to"}, func(r *RushHour) value { return clockTime{&r.To} }},
-		{Option{Path: "times"}, func(r *RushHour) value { return number{&r.Times, 1, maxTimes} }},
+		{Option{Path: "times"}, func(r *RushHour) value { return multiple{&r.Times} }},
 	}
 }
 
@@ -192,7 +193,7 @@ type clockTime struct {
 	at *ClockTime
 }
 
-func (v clockTime) kind() string    { return "time of day" }
+func (v clockTime) kind() string    { return "time of day, 00:00 to 24:00" }
 func (v clockTime) text() string    { return `"` + v.at.String() + `"` }
 func (v clockTime) bouncer() string { return v.at.String() }
 func (v clockTime) place() any      { return v.at }
@@ -202,6 +203,27 @@ func (v clockTime) set(text string) error {
 		*v.at = t
 	}
 	return err
+}
+
+// multiple is how many times something is something else.
+type multiple struct {
+	at *float64
+}
+
+func (v multiple) kind() string    { return "number, " + rangeText(1, maxTimes, plain) }
+func (v multiple) text() string    { return strconv.FormatFloat(*v.at, 'f', -1, 64) }
+func (v multiple) bouncer() string { return v.text() }
+func (v multiple) place() any      { return v.at }
+func (v multiple) set(text string) error {
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil || strings.Trim(text, "0123456789.") != "" {
+		return errorf("is not a number such as 3 or 2.5")
+	}
+	if x < 1 || x > maxTimes {
+		return errorf("is out of range")
+	}
+	*v.at = x
+	return nil
 }
 
 func scalingRows() []row[PoolOptions] {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -39,7 +40,7 @@ func (d *decoder) validateSource(path string, c *Calendar) {
 		d.conflict(path+".name", "is empty", "a name")
 	case sources != 1:
 		d.conflict(path, fmt.Sprintf("has %d of file, url and query", sources), "one of them")
-	case c.URL != "" && !strings.HasPrefix(string(c.URL), "https://") && !strings.HasPrefix(string(c.URL), "http://"):
+	case c.URL != "" && !isWebAddress(string(c.URL)):
 		d.conflict(path+".url", "is not the address of a web page", "https://…")
 	case (c.Query != "") != (c.Database != ""):
 		d.conflict(path+".database", "and query belong together", "both or none")
@@ -51,6 +52,12 @@ func (d *decoder) validateSource(path string, c *Calendar) {
 			d.conflict(path+".database", "is a pool whose clients log in as themselves", "a pool with a user")
 		}
 	}
+}
+
+// isWebAddress reports whether a calendar can be fetched from a URL, as internal/calendar/feed does.
+func isWebAddress(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && slices.Contains([]string{"https", "http", "webcal", "webcals"}, u.Scheme) && u.Hostname() != ""
 }
 
 // validateRushHours wants each to be some time.

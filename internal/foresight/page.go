@@ -21,6 +21,8 @@ type Page struct {
 	// Calendars are those that concern the pool, and Next are the events that are under way or come.
 	Calendars []status.Calendar `json:"calendars"`
 	Next      []calendar.Event  `json:"events"`
+	// Decided is what was decided about the pool's size last, as far as the history knows; nil: nothing.
+	Decided *Decided `json:"last_decision,omitempty"`
 	// WhatIf are events that somebody imagines, as they were written, and Changes the rows that are different for it.
 	WhatIf  []string `json:"what_if,omitempty"`
 	Changes []Change `json:"changes,omitempty"`
@@ -32,6 +34,16 @@ type History struct {
 	Known float64   `json:"known"`          // which share of it is known
 	Ends  time.Time `json:"ends,omitzero"`  // when the last bucket ends
 	First time.Time `json:"first,omitzero"` // when the first one begins
+}
+
+// Decided is a decision that changed the target, as a running usher wrote it down.
+type Decided struct {
+	At     time.Time `json:"at"`
+	Mode   string    `json:"mode"`
+	From   int       `json:"from"`
+	Target int       `json:"target"`
+	Cause  string    `json:"cause"`
+	Reason string    `json:"reason"`
 }
 
 // Change is a row without and with what is imagined.

@@ -31,6 +31,9 @@ func (p *Page) Text(now time.Time) string {
 	fmt.Fprintf(&b, "stands on %s (%.0f days of history, rung %d of %d)\n", p.Stands, p.Model.Days, p.Model.Rung+1,
 		forecast.Rungs)
 	fmt.Fprintf(&b, "server connections: min %d, max %d", p.Limits.Min, p.Limits.Max)
+	if p.Limits.Cap > 0 {
+		fmt.Fprintf(&b, ", %d are of use (tuner)", p.Limits.Cap)
+	}
 	if p.Limits.Budget > 0 {
 		fmt.Fprintf(&b, ", budget of the server %d", p.Limits.Budget)
 	}
@@ -179,7 +182,24 @@ func (p *Page) health(b *strings.Builder, now time.Time) {
 	for i := range p.Calendars {
 		b.WriteString(Health(&p.Calendars[i], now) + "\n")
 	}
-	b.WriteString("override: not known here; SHOW SCALING of a running usher says\n")
+	p.decided(b, now)
+}
+
+// decided is what the plan begins with.
+func (p *Page) decided(b *strings.Builder, now time.Time) {
+	d := p.Decided
+	if d == nil {
+		b.WriteString("last decision: none in the history; the plan begins with min\n")
+		return
+	}
+	fmt.Fprintf(b, "last decision: %d → %d %s ago, %s", d.From, d.Target, span(now.Sub(d.At)), source.Printable(d.Cause))
+	if d.Reason != "" {
+		b.WriteString(": " + source.Printable(d.Reason))
+	}
+	if d.Mode != "scale" {
+		b.WriteString(" (mode " + source.Printable(d.Mode) + ": not done)")
+	}
+	b.WriteString("\n")
 }
 
 // Health is how a calendar is, on a line.

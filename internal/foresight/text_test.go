@@ -36,6 +36,10 @@ func friday(t *testing.T) (*Page, time.Time) {
 			{Name: "Anna & Ben", Kind: "wedding", Guests: 120, Start: at(20, 16)}, {Name: "Fair\x1b[2J", Start: at(21, 9)},
 		},
 	}
+	p.Decided = &Decided{
+		At: now.Add(-12 * time.Minute), Mode: "observe", From: 120, Target: 145, Cause: "predictive",
+		Reason: "3\x1b weddings",
+	}
 	p.Outlook = scaler.Outlook{
 		Pool: "orders_rw", Timezone: "Europe/Berlin", Issued: at(19, 17), Model: scaler.Model{Rung: 4, Days: 61},
 		Limits: scaler.Limits{Min: 5, Max: 600, Budget: 650}, Notes: []string{"history ends 2h0m0s ago"},
@@ -72,7 +76,7 @@ next events:
   Sun 21 09:00  Fair?[2J
 history: 99.2% of 61 days known, ends 2m ago
 calendar weddings: ok, read 3m ago, 12 events
-override: not known here; SHOW SCALING of a running usher says
+last decision: 120 → 145 12m ago, predictive: 3? weddings (mode observe: not done)
 `
 	got := p.Text(now)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -83,7 +87,7 @@ override: not known here; SHOW SCALING of a running usher says
 func TestThePageSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	p, now := friday(t)
-	p.Accuracy, p.Next, p.History = nil, nil, History{}
+	p.Accuracy, p.Next, p.History, p.Decided, p.Limits.Cap = nil, nil, History{}, nil, 96
 	p.Absent, p.Points, p.Spikes = "there is no forecast: 0.5 days of history are known", nil, nil
 	p.WhatIf = []string{"guests=3 at noon"}
 	p.Calendars = []status.Calendar{
@@ -94,7 +98,9 @@ func TestThePageSaysWhatIsMissing(t *testing.T) {
 	got := p.Text(now)
 	for _, want := range []string{
 		"\nthere is no forecast: 0.5 days of history are known\n", "\nwhat if guests=3 at noon:\n  nothing would change",
-		"\naccuracy 7d: not known", "\nnext events: none\n", "\nhistory: none\n",
+		"\nserver connections: min 5, max 600, 96 are of use (tuner), budget of the server 650\n",
+		"\nlast decision: none in the history; the plan begins with min\n", "\naccuracy 7d: not known",
+		"\nnext events: none\n", "\nhistory: none\n",
 		"\ncalendar a: NOT READ: read file: no such file\n",
 		"\ncalendar b: FAILED: the server says 500; the copy in use is 2d old, 2 events, 1 problems\n",
 		"\ncalendar c: DOUBTED: it has 1 event and had 9; the copy in use is 0s old, 0 events and 41 remembered\n",

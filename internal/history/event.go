@@ -238,3 +238,47 @@ func News(stored, events []Event) []Event {
 	}
 	return news
 }
+
+// Latest are those of the events that are kept: at most MostEvents, the latest.
+func Latest(events []Event) []Event {
+	if over := len(events) - MostEvents; over > 0 {
+		slices.SortStableFunc(events, func(a, b Event) int { return a.Start.Compare(b.Start) })
+		events = events[over:]
+	}
+	return events
+}
+
+// OfSource are the events of a calendar. Where they are beside each other, as the history gives them, they are not
+// copied.
+func OfSource(events []Event, source string) []Event {
+	count, first, last := 0, 0, 0
+	for i := range events {
+		if events[i].Source == source {
+			if count++; count == 1 {
+				first = i
+			}
+			last = i + 1
+		}
+	}
+	if count == last-first {
+		return events[first:last:last]
+	}
+	own := make([]Event, 0, count)
+	for i := range events {
+		if events[i].Source == source {
+			own = append(own, events[i])
+		}
+	}
+	return own
+}
+
+// During reports whether a bucket is of the time of an event, in part at least.
+func During(buckets []Bucket, e *Event) bool {
+	i, _ := slices.BinarySearchFunc(buckets, e.Start, func(b Bucket, t time.Time) int {
+		if b.End().After(t) {
+			return 1
+		}
+		return -1
+	})
+	return i < len(buckets) && !buckets[i].Start.After(e.End)
+}

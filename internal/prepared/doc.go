@@ -10,8 +10,8 @@
 // asked for is there.
 //
 //   - [Registry] holds all statements. It is shared by all event loops. Two texts are the same statement when
-//     the text, the types of the parameters and the search_path are the same: other types or another path can
-//     mean other results.
+//     the text, the types of the parameters and the settings with which the server reads the text are the same:
+//     other types, another search_path or time zone can mean other results.
 //   - [Names] are the statements of one client, by its own names. It belongs to the client's loop.
 //   - [Cache] knows which statements are prepared on one server connection, the most recently used first. It
 //     belongs to that connection's loop.

@@ -67,6 +67,19 @@ func (n *Names) Set(name []byte, s *Statement) error {
 	return nil
 }
 
+// NameOf is a name of the statement, or of one with the same text and types; "" if none has.
+func (n *Names) NameOf(s *Statement) string {
+	if n == nil {
+		return ""
+	}
+	for name, other := range n.named {
+		if other.key.body == s.key.body {
+			return name
+		}
+	}
+	return ""
+}
+
 func nameCost(length int, s *Statement) int { return length + nameOverhead + s.Size() }
 
 // Delete takes a name away, and reports whether it was there.

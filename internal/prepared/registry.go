@@ -37,8 +37,8 @@ var (
 // key is what makes a statement different from others. body is a Parse message without the name: the text, a
 // zero byte, the types.
 type key struct {
-	path string
-	body string
+	reading string
+	body    string
 }
 
 // Registry holds every statement that a client or a server connection knows. It is safe for several event
@@ -69,15 +69,14 @@ func NewRegistry() *Registry {
 }
 
 // Intern returns the statement for a Parse message, whose body is the message without the name (as Body cuts
-// it), and the search_path it is parsed with (session.Settings.SearchPath). The caller holds one reference to
-// it.
-func (r *Registry) Intern(body []byte, path string) (*Statement, error) {
+// it), and how the server reads it (session.Settings.Reading). The caller holds one reference to it.
+func (r *Registry) Intern(body []byte, reading string) (*Statement, error) {
 	if len(body) > MaxStatementBytes {
 		return nil, ErrTooLong
 	}
 	sh := r.shard(body)
 	sh.mutex.Lock()
-	s := sh.statements[key{path, string(body)}]
+	s := sh.statements[key{reading, string(body)}]
 	if s != nil {
 		s.references.Add(1)
 	}
@@ -85,7 +84,7 @@ func (r *Registry) Intern(body []byte, path string) (*Statement, error) {
 	if s != nil {
 		return s, nil
 	}
-	return r.add(sh, body, path)
+	return r.add(sh, body, reading)
 }
 
 func (r *Registry) shard(body []byte) *shard {
@@ -93,12 +92,12 @@ func (r *Registry) shard(body []byte) *shard {
 }
 
 // add makes a new statement, unless another loop has made it meanwhile.
-func (r *Registry) add(sh *shard, body []byte, path string) (*Statement, error) {
+func (r *Registry) add(sh *shard, body []byte, reading string) (*Statement, error) {
 	length, err := textLength(body)
 	if err != nil {
 		return nil, err
 	}
-	k := key{path, string(body)}
+	k := key{reading, string(body)}
 	s := &Statement{key: k, length: length, registry: r, shard: sh, finding: session.Scan(body[:length])}
 	if s.finding != 0 {
 		s.sql = []byte(s.Text())

@@ -53,6 +53,9 @@ func (s *Statement) SQL() []byte {
 // Types are the OIDs of the parameters' types as they stand in a Parse message, count included.
 func (s *Statement) Types() string { return s.key.body[s.length+1:] }
 
+// Reading is how the server reads the text.
+func (s *Statement) Reading() string { return s.key.reading }
+
 // Finding is what executing the statement may do to its session.
 func (s *Statement) Finding() session.Finding { return s.finding }
 
@@ -68,7 +71,7 @@ func (s *Statement) Lane() (lane pool.Lane, asks bool) {
 func (s *Statement) Retired() bool { return s.retired.Load() }
 
 // Size is the memory the statement is counted with.
-func (s *Statement) Size() int { return len(s.key.body) + statementOverhead }
+func (s *Statement) Size() int { return len(s.key.body) + len(s.key.reading) + statementOverhead }
 
 // AppendParse appends the Parse message that prepares the statement under its own name.
 func (s *Statement) AppendParse(dst []byte) []byte { return s.AppendParseAs(dst, s.name) }

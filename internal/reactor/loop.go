@@ -9,23 +9,29 @@ import (
 	"time"
 )
 
-// Interest says what a descriptor is watched for. Zero still reports that the peer is gone.
+// Interest says what a descriptor is watched for. Zero still reports that it is broken.
 type Interest uint8
 
-// The two interests.
+// The interests.
+//
+// With Once, what is ready is reported when it becomes so, and when Add or Modify find it so: the handler takes all
+// there is, or must not count on hearing of the rest. Without, it is reported in each turn for as long as it is, and so
+// it is on systems other than Linux either way.
 const (
 	Read Interest = 1 << iota
 	Write
+	Once
 )
 
-// Event says what a descriptor is ready for. Hangup: the peer is gone or the descriptor is broken; reading tells which.
+// Event says what a descriptor is ready for.
 type Event uint8
 
 // The events.
 const (
 	Readable Event = 1 << iota
 	Writable
-	Hangup
+	Hangup // the peer sends no more: behind what it has sent is the end
+	Broken // nor does it receive: reading tells why
 )
 
 // Readiness is what has happened at a descriptor.
@@ -62,6 +68,11 @@ type Loop struct {
 	rung    atomic.Bool
 	ready   [batch]Readiness // of this turn
 
+	// waking guards ended, and that the poller stays open while it is woken, which never waits: the number of a
+	// descriptor that is closed is soon somebody else's, who would get what wakes us.
+	waking sync.RWMutex
+	ended  bool
+
 	start time.Time
 }
 
@@ -97,15 +108,30 @@ func (l *Loop) Post(letter func()) {
 	l.letters = append(l.letters, letter)
 	l.mailbox.Unlock()
 	if !l.rung.Swap(true) {
+		l.wake()
+	}
+}
+
+func (l *Loop) wake() {
+	l.waking.RLock()
+	defer l.waking.RUnlock()
+	if !l.ended {
 		l.poller.wake()
 	}
+}
+
+func (l *Loop) close() {
+	l.waking.Lock()
+	defer l.waking.Unlock()
+	l.ended = true
+	l.poller.close()
 }
 
 // Run drives the handler until ctx ends.
 func (l *Loop) Run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer l.poller.close()
+	defer l.close()
 	defer context.AfterFunc(ctx, func() { l.Post(func() {}) })()
 
 	sleep := time.Duration(0)

@@ -32,11 +32,3 @@ func descriptors() int {
 	list, _ := os.ReadDir("/proc/self/fd")
 	return len(list)
 }
-
-// openBug skips a test that fails until a bug is mended. USHER_OPEN_BUGS=1 runs it.
-func openBug(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("USHER_OPEN_BUGS") == "" {
-		t.Skip("known bug: " + what)
-	}
-}

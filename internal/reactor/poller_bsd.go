@@ -108,6 +108,9 @@ func (p *poller) event(i int) (Token, Event, bool) {
 	}
 	if e.Flags&unix.EV_EOF != 0 {
 		event |= Hangup
+		if e.Fflags != 0 || e.Filter == unix.EVFILT_WRITE {
+			event |= Broken
+		}
 	}
 	return token, event, known
 }

@@ -45,10 +45,13 @@ func (p *poller) control(op, fd int, token Token, interest Interest) error {
 	if interest&Read != 0 {
 		event.Events |= unix.EPOLLIN
 	} else {
-		event.Events = 0 // a half-closed peer would be reported for ever; EPOLLHUP and EPOLLERR always are
+		event.Events = 0 // a half-closed peer might be reported for ever; EPOLLHUP and EPOLLERR always are
 	}
 	if interest&Write != 0 {
 		event.Events |= unix.EPOLLOUT
+	}
+	if interest&Once != 0 {
+		event.Events |= unix.EPOLLET
 	}
 	*(*Token)(unsafe.Pointer(&event.Fd)) = token // the kernel's union epoll_data: Fd and Pad are its two halves
 	return unix.EpollCtl(p.epoll, op, fd, &event)
@@ -106,8 +109,11 @@ func (p *poller) event(i int) (Token, Event, bool) {
 	if e.Events&unix.EPOLLOUT != 0 {
 		event |= Writable
 	}
-	if e.Events&(unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLRDHUP) != 0 {
+	if e.Events&unix.EPOLLRDHUP != 0 {
 		event |= Hangup
+	}
+	if e.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		event |= Hangup | Broken
 	}
 	return token, event, true
 }

@@ -26,9 +26,7 @@ func (p *Pool) newServer(conn *Opened, rules *Rules) (*server, error) {
 	}
 	s.loop, s.token = l, token
 	s.base = s.settings
-	if rules.Mode != ModeSession {
-		s.cache = prepared.NewCache(rules.Statements)
-	}
+	s.cache = prepared.NewCache(rules.mapped())
 	if err := s.take(conn.Carrier, conn.TLS); err != nil {
 		l.slots.drop(token)
 		_ = conn.Carrier.Close()

@@ -72,8 +72,11 @@ func (c *client) ready(event reactor.Event) {
 		c.drained()
 	}
 	if event&(reactor.Readable|reactor.Hangup) != 0 && c.fd >= 0 && c.reads() {
-		c.woken()
+		c.woken(event)
 		c.input()
+	}
+	if event&reactor.Broken != 0 && c.fd >= 0 && c.pauses&^pauseLeaving != 0 {
+		c.gone(errPeerClosed) // it need not be read for that
 	}
 	c.check()
 }
@@ -116,7 +119,14 @@ func (c *client) input() {
 			return
 		}
 		c.process(buf)
-		if !more || c.fd < 0 || c.pauses != 0 {
+		if c.fd < 0 || c.pauses != 0 {
+			return
+		}
+		if c.partly {
+			c.readLater()
+			return
+		}
+		if !more {
 			return
 		}
 	}

@@ -162,7 +162,7 @@ func (c *client) stepLinked(f *flow, t wire.Type, length int) bool {
 		return false // usher is using it
 	}
 	if s.replies.full() {
-		c.pause(pauseReplies)
+		c.awaitSome(f)
 		return false
 	}
 	if s.settings != c.tracker.Settings() && s.quietNow() {
@@ -196,6 +196,16 @@ func (c *client) stepLinked(f *flow, t wire.Type, length int) bool {
 	}
 	c.forward(f, length)
 	return true
+}
+
+// awaitSome lets the client wait until half of the replies that are outstanding have come. They may stand behind one
+// that the server keeps for itself until it is asked for it: what is made up sends it nothing that fills its buffer.
+func (c *client) awaitSome(f *flow) {
+	if c.server.batch {
+		f.spill()
+		f.made = wire.AppendEmpty(f.made, wire.Flush)
+	}
+	c.pause(pauseReplies)
 }
 
 // sync notes a Sync. The server ignores one in the middle of a COPY from the client, so it is not waited for.

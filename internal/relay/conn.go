@@ -35,6 +35,8 @@ type conn struct {
 
 	fetched []byte // input of this turn, read together with that of others
 	bulk    bool   // much comes: it is not fetched
+	partly  bool   // the last read may not have taken all there is
+	ended   bool   // the other side sends no more: behind what is there is the end
 	queued  bool   // a piece of its output is in the loop's outbox
 	pauses  pause  // why it is not read
 	lost    error  // why reading or writing failed; whoever sees it closes the conn
@@ -65,13 +67,13 @@ const stashMax = 64 << 10
 
 // watch begins to watch the descriptor.
 func (c *conn) watch() error {
-	c.interest = reactor.Read
+	c.interest = reactor.Read | reactor.Once
 	return c.loop.reactor.Add(c.fd, c.token, c.interest)
 }
 
 // look brings what the descriptor is watched for up to date.
 func (c *conn) look() {
-	var want reactor.Interest
+	want := reactor.Once
 	if c.pauses == 0 {
 		want |= reactor.Read
 	}
@@ -111,11 +113,15 @@ func (c *conn) lookInside() {
 }
 
 // woken notes that the poller has reported something to read.
-func (c *conn) woken() {
+func (c *conn) woken(event reactor.Event) {
+	c.ended = c.ended || event&reactor.Hangup != 0
 	if c.secure != nil {
-		c.secure.carrier.Wake()
+		c.secure.carrier.Wake(c.ended)
 	}
 }
+
+// readLater has the conn read on in the next turn, because the poller reports only what is new.
+func (c *conn) readLater() { c.loop.later = append(c.loop.later, c.token) }
 
 // pending is how many bytes wait for the descriptor to take them.
 func (c *conn) pending() int {
@@ -129,7 +135,8 @@ func (c *conn) pending() int {
 func (c *conn) reads() bool { return c.pauses == 0 || len(c.fetched) > 0 }
 
 // read reads once. The result holds what was stashed and what was read; it is valid until the next read on this
-// loop, and settle must be told how much of it is done. more is true when TLS may hold further input.
+// loop, and settle must be told how much of it is done. more is true when there may be further input at once: TLS may
+// hold some, or the end is near.
 func (c *conn) read() (buf []byte, more bool, err error) {
 	into := c.loop.scratch
 	if len(c.stash) > 0 {
@@ -142,9 +149,9 @@ func (c *conn) read() (buf []byte, more bool, err error) {
 	}
 	if len(c.stash) > 0 {
 		c.stash = c.stash[:len(c.stash)+n]
-		return c.stash, c.secure != nil, nil
+		return c.stash, c.secure != nil || c.ended, nil
 	}
-	return into[:n], c.secure != nil, nil
+	return into[:n], c.secure != nil || c.ended, nil
 }
 
 // readAhead is the least room a read gets behind a stash.
@@ -167,6 +174,7 @@ func (c *conn) readInto(b []byte) (int, error) {
 			panic("bug: less room for what was fetched than any read has")
 		}
 		c.fetched = nil
+		c.partly = c.bulk
 		return n, nil
 	}
 	for {
@@ -176,7 +184,7 @@ func (c *conn) readInto(b []byte) (int, error) {
 			if n == 0 {
 				return 0, errPeerClosed
 			}
-			c.bulk = n >= inboxPiece
+			c.bulk, c.partly = n >= inboxPiece, n == len(b)
 			return n, nil
 		case syscall.EAGAIN:
 			return 0, nil

@@ -219,7 +219,7 @@ func TestBothDirectionsMayBeFullAtOnce(t *testing.T) {
 // bring its session along, for the question about the session's state.
 func TestOnlySoMuchIsReadAhead(t *testing.T) {
 	t.Parallel()
-	much := bytes.Repeat(query("SELECT '"+strings.Repeat("x", 1000)+"'"), 4000)
+	much := bytes.Repeat(query("SELECT '"+strings.Repeat("x", 8000)+"'"), 500)
 	for name, begin := range map[string]func(w *world) (g *guest, goOn func()){
 		"for a server connection": func(w *world) (*guest, func()) {
 			other := w.seat()
@@ -257,8 +257,8 @@ func TestOnlySoMuchIsReadAhead(t *testing.T) {
 				}
 			})
 			goOn()
-			for range 4000 {
-				g.want("T D(1000_bytes) C(SELECT_1) Z(I)")
+			for range 500 {
+				g.want("T D(8000_bytes) C(SELECT_1) Z(I)")
 			}
 			<-sent
 			end()

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/usher-pg/usher/internal/pgerr"
 	"github.com/usher-pg/usher/internal/prepared"
@@ -143,7 +144,7 @@ func (s *server) forget(r reply, names **prepared.Names) {
 
 // restore gives the client a statement back whose Close or DEALLOCATE the server has skipped or refused.
 func (c *client) restore(r reply, names **prepared.Names) {
-	again, err := c.intern(r.statement)
+	again, err := c.intern(r.statement, r.statement.Reading())
 	if err != nil {
 		return
 	}
@@ -154,20 +155,27 @@ func (c *client) restore(r reply, names **prepared.Names) {
 	again.Release()
 }
 
-// intern is the statement of the same text, types and path.
-func (c *client) intern(statement *prepared.Statement) (*prepared.Statement, error) {
+// intern is the statement of the same text and types that is read in this way.
+func (c *client) intern(statement *prepared.Statement, reading string) (*prepared.Statement, error) {
 	parse := append(append([]byte(statement.Text()), 0), statement.Types()...)
-	return c.loop.relay.statements.Intern(parse, c.tracker.Settings().SearchPath())
+	return c.loop.relay.statements.Intern(parse, reading)
 }
 
 // passError passes an ErrorResponse. If it names a statement by usher's name, it is made to say the client's.
 func (s *server) passError(f *flow, length int) {
 	head := s.replies.head()
-	if head.alias == "" || !whole(f, length) || !bytes.Contains(body(f, length), []byte(head.alias)) {
+	alias, name := head.alias, head.name
+	if alias == "" && head.statement != nil {
+		alias = head.statement.Name()
+	}
+	if alias == "" || !whole(f, length) || !bytes.Contains(body(f, length), []byte(alias)) {
 		s.pass(f, length, false)
 		return
 	}
-	said := bytes.ReplaceAll(body(f, length), []byte(head.alias), []byte(head.name))
+	if head.alias == "" {
+		name = cmp.Or(s.client.names.NameOf(head.statement), s.client.shelved.NameOf(head.statement))
+	}
+	said := bytes.ReplaceAll(body(f, length), []byte(alias), []byte(name))
 	f.spill()
 	f.made = wire.AppendBody(f.made, wire.ErrorResponse, said)
 	s.pass(f, length, true)

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,6 +114,25 @@ func TestMorePipelinedThanAreCounted(t *testing.T) {
 	for range n / 4 {
 		g.want("1 2 D(x) C(SELECT_1) Z(I)")
 	}
+	<-done
+}
+
+// TestMoreMadeUpThanAreCounted sends more requests than repliesMax in one batch. Only the first reaches the server,
+// which keeps its answer until it is asked for it.
+func TestMoreMadeUpThanAreCounted(t *testing.T) {
+	t.Parallel()
+	w := one().start(t)
+	g := w.seat()
+	const n = 2 * repliesMax
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		messages := join(parse("", "SELECT 'x'"), bytes.Repeat(closing('S', "nobody"), n), endBatch())
+		if _, err := g.conn.Write(messages); err != nil {
+			t.Error(err)
+		}
+	}()
+	g.want("1 " + strings.Repeat("3 ", n) + "Z(I)")
 	<-done
 }
 

@@ -32,6 +32,8 @@ type loop struct {
 	upstream   flow    // what goes to a server
 	downstream flow    // what goes to a client
 	chunks     chunks
+	later      []reactor.Token // of conns that are to be read on
+	reading    []reactor.Token // the other half of later, swapped in
 	outbox     outbox
 	inbox      inbox
 
@@ -40,7 +42,8 @@ type loop struct {
 
 	grants   []engine.Grant[*server] // to be delivered before the turn ends
 	work     engine.Work[*server]
-	nextScan time.Duration
+	nextScan time.Duration // when timeouts are looked at, and nextLook those of clients, too
+	nextLook time.Duration
 
 	clients [clientPlaces]int
 	servers [serverPlaces]int
@@ -140,18 +143,21 @@ func (s *slots) get(token reactor.Token) (*client, *server) {
 	return i.client, i.server
 }
 
-// each calls f for every conn. f may close the conn it is given.
+// each calls f for every conn. f may close the conn it is given, and others: they may still be met, in the place of
+// those that are gone.
 func (s *slots) each(f func(*client, *server)) {
-	for i := 0; ; i++ {
+	var some [64]slot // copied at once, because there may be thousands
+	for from := 0; ; from += len(some) {
 		s.mutex.Lock()
-		if i == len(s.slots) {
-			s.mutex.Unlock()
-			return
-		}
-		slot := s.slots[i]
+		n := copy(some[:], s.slots[min(from, len(s.slots)):])
 		s.mutex.Unlock()
-		if slot.client != nil || slot.server != nil {
-			f(slot.client, slot.server)
+		for _, slot := range some[:n] {
+			if slot.client != nil || slot.server != nil {
+				f(slot.client, slot.server)
+			}
+		}
+		if n < len(some) {
+			return
 		}
 	}
 }
@@ -187,6 +193,7 @@ func (l *loop) meet(token reactor.Token, event reactor.Event) {
 // Turn implements reactor.Handler.
 func (l *loop) Turn() time.Duration {
 	l.now = l.reactor.Now()
+	l.readOn()
 	sleep := longestSleep
 	for _, p := range l.pools {
 		if l.now >= p.engine.Due() {
@@ -202,7 +209,18 @@ func (l *loop) Turn() time.Duration {
 		l.deliver()
 	}
 	l.finish()
+	if len(l.later) > 0 {
+		return 0
+	}
 	return max(sleep, 0)
+}
+
+// readOn lets conns read on that had more than one read takes.
+func (l *loop) readOn() {
+	l.later, l.reading = l.reading[:0], l.later
+	for _, token := range l.reading {
+		l.meet(token, reactor.Readable)
+	}
 }
 
 // deliver hands granted server connections to those who waited for them. It is called at the end of whatever may have

@@ -127,7 +127,8 @@ func TestRepliesAreAQueue(t *testing.T) {
 			if r.expect.endsReady() {
 				ready++
 			}
-			if *q.at(i) != r {
+			// Long queues are not compared from end to end each time: what is wrong stays until it is popped.
+			if (i < 8 || i > len(twin)-8 || step%25 == 0) && *q.at(i) != r {
 				t.Fatalf("seed %d, step %d: %v stands at %d, expected %v", seed, step, *q.at(i), i, r)
 			}
 		}

@@ -90,12 +90,21 @@ func (p *Pool) User() string { return p.user }
 // Mode is the pool's mode now.
 func (p *Pool) Mode() Mode { return p.rules().Mode }
 
-// Configure exchanges the rules. Server connections of another dialer's making are replaced as they come free.
+// mapped is how many prepared statements usher names itself on a server connection.
+func (r *Rules) mapped() int {
+	if r.Mode == ModeSession {
+		return 0
+	}
+	return r.Statements
+}
+
+// Configure exchanges the rules. Server connections are replaced as they come free if another dialer made them
+// (reconnect), or if they hold prepared statements by other rules: a client's own names would be met by the next one.
 func (p *Pool) Configure(rules Rules, reconnect bool) {
-	p.current.Store(&rules)
+	before := p.current.Swap(&rules)
 	now := p.relay.Now()
 	p.engine.SetConfig(rules.Engine, now)
-	if reconnect {
+	if reconnect || before.mapped() != rules.mapped() {
 		p.engine.Reconnect(now)
 	}
 	p.ring()

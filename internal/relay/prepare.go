@@ -114,7 +114,7 @@ func (c *client) keepUnbound(f *flow) {
 
 // keepUnnamed keeps the unnamed statement; parse is a Parse body without the name.
 func (c *client) keepUnnamed(parse []byte) {
-	statement, err := c.loop.relay.statements.Intern(parse, c.tracker.Settings().SearchPath())
+	statement, err := c.loop.relay.statements.Intern(parse, c.reading())
 	if err == nil {
 		c.unnamed = statement
 	}
@@ -145,7 +145,7 @@ func (c *client) parseNamed(f *flow, length int) bool {
 		return c.awaitReplies()
 	}
 	c.stats().ClientParses++
-	statement, err := c.loop.relay.statements.Intern(parse, c.tracker.Settings().SearchPath())
+	statement, err := c.loop.relay.statements.Intern(parse, c.reading())
 	if err == nil {
 		defer statement.Release()
 		err = c.setName(name, statement)
@@ -197,14 +197,14 @@ func (s *server) parseTaken(f *flow, name string, parse []byte) {
 func (c *client) parseAlone(f *flow, length int) bool {
 	rules := c.pool.rules()
 	named, known := hasName(body(f, length))
-	if !known || !named || !whole(f, length) || rules.Statements == 0 || rules.Mode == ModeSession {
+	if !known || !named || !whole(f, length) || rules.mapped() == 0 {
 		return false
 	}
 	name, parse, err := prepared.Body(body(f, length))
 	if err != nil {
 		return false
 	}
-	statement, err := c.loop.relay.statements.Intern(parse, c.tracker.Settings().SearchPath())
+	statement, err := c.loop.relay.statements.Intern(parse, c.reading())
 	if err != nil {
 		return false
 	}
@@ -221,7 +221,19 @@ func (c *client) parseAlone(f *flow, length int) bool {
 // uncertain reports whether it depends on replies to come what the name of a statement stands for.
 func (c *client) uncertain(name []byte) bool {
 	s := c.server
-	return s.replies.ready > 0 && s.cache != nil && len(name) > 0 && (c.shelved != nil || s.replies.uncertain(name))
+	if s.replies.ready == 0 || s.cache == nil || len(name) == 0 {
+		return false
+	}
+	last, synced := s.replies.about(name)
+	return c.shelved != nil || last != nil && synced
+}
+
+// rests reports whether the server has what name stands for if the client's own Parse succeeds, and not otherwise.
+func (c *client) rests(name []byte) bool {
+	s, statement := c.server, c.names.Get(name)
+	last, _ := s.replies.about(name)
+	return last != nil && last.expect == expectParse && last.manner == forwarded && last.statement == statement &&
+		!s.doubt && s.cache.Has(statement)
 }
 
 // awaitReplies lets the client wait until every ReadyForQuery that was asked for has come.
@@ -271,14 +283,34 @@ func (s *server) has(statement *prepared.Statement) bool {
 	return s.cache.Has(statement) && (s.replies.ready == 0 || !s.replies.prepares(statement))
 }
 
-// prepare makes sure that a statement is prepared on the server connection.
-func (s *server) prepare(f *flow, statement *prepared.Statement) {
+// prepare makes sure that a statement is prepared on the server connection, and returns what it is there: another one
+// of the same text if the client's settings are not those any more with which the text was read.
+func (s *server) prepare(f *flow, statement *prepared.Statement) *prepared.Statement {
 	if s.has(statement) {
-		return
+		return statement
+	}
+	if reading := s.client.reading(); reading != statement.Reading() {
+		if other, err := s.client.intern(statement, reading); err == nil {
+			defer other.Release()
+			if statement = other; s.has(statement) {
+				return statement
+			}
+		}
 	}
 	s.add(f, statement)
 	s.parse(f, reply{expect: expectParse, manner: hidden, statement: statement}, statement)
 	s.loop.counters(s.pool).ServerParses++
+	return statement
+}
+
+// reading is how the server will read the text of a statement of the client's. As long as that is not certain, nobody
+// else has it.
+func (c *client) reading() string {
+	reading, certain := c.tracker.Reading()
+	if !certain {
+		reading += "\x00" + strconv.FormatUint(c.loop.relay.ids.Add(1), 10)
+	}
+	return reading
 }
 
 // statement finds what a name in a Bind or Describe stands for. as is the name to send instead, unless same. prepare:
@@ -298,7 +330,7 @@ func (c *client) statement(f *flow, name []byte, prepare bool) (statement *prepa
 	}
 	if statement != nil {
 		if prepare {
-			s.prepare(f, statement)
+			statement = s.prepare(f, statement)
 		}
 		return statement, statement.Name(), false
 	}
@@ -319,7 +351,7 @@ func (c *client) named(name []byte) *prepared.Statement {
 	if statement == nil || !c.stale || !statement.Retired() {
 		return statement
 	}
-	fresh, err := c.intern(statement)
+	fresh, err := c.intern(statement, statement.Reading())
 	if err != nil {
 		return statement
 	}
@@ -343,7 +375,7 @@ func (c *client) bind(f *flow, length int) bool {
 	}
 	s := c.server
 	uncertain := c.uncertain(head.Statement)
-	if uncertain && (s.doubt || !s.cache.Has(c.names.Get(head.Statement))) {
+	if uncertain && !c.rests(head.Statement) {
 		return c.awaitReplies() // the server might have it, or not have it, whatever becomes of the Parse
 	}
 	c.stats().Binds++

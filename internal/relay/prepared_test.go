@@ -162,6 +162,23 @@ func TestWhatAnErrorSkippedDidNotHappen(t *testing.T) {
 	a.ask("E(42601) Z(I)", parse("e", "SELECT unparsable"), endBatch())
 	a.ask("E(26000) Z(I)", batch("e"))
 	a.ask("1 2 T D(e) C(SELECT_1) Z(I)", parse("e", "SELECT 'e'"), batch("e"))
+	a.ask("E(42601) Z(I) E(26000) Z(I)", parse("f", "SELECT unparsable"), endBatch(),
+		bind("", "f"), closing('S', "f"), endBatch())
+	a.ask("1 Z(I)", parse("f", "SELECT 'f'"), endBatch())
+}
+
+// TestAPipelineBehindAnErrorFindsWhatThereIs binds, in a batch behind one that fails, what that one was to prepare.
+func TestAPipelineBehindAnErrorFindsWhatThereIs(t *testing.T) {
+	t.Parallel()
+	w := of(2).start(t)
+	a, b := w.seat(), w.seat()
+	a.ask("1 2 T D(x) C(SELECT_1) Z(I)", parse("s", "SELECT 'x'"), batch("s"))
+	// The server has the statement, but b's Parse is skipped.
+	b.ask("E(26000) Z(I) E(26000) Z(I)", bind("", "nobody"), parse("n", "SELECT 'x'"), endBatch(), batch("n"))
+	// The Parse is refused, and with it all that prepares the statement that has the name.
+	b.ask("C(BEGIN) Z(T)", query("BEGIN"))
+	a.ask("E(42P05) Z(I) 2 T D(x) C(SELECT_1) Z(I)", parse("s", "SELECT 'y'"), describe('S', "s"), endBatch(), batch("s"))
+	b.ask("C(COMMIT) Z(I)", query("COMMIT"))
 }
 
 func TestANameThatIsTakenIsRefusedByTheServer(t *testing.T) {
@@ -374,6 +391,23 @@ func TestWithoutTrackingNamesGoThroughAsTheyAre(t *testing.T) {
 		!slices.Contains(sent, "C(Smine)") {
 		t.Errorf("the server was sent %v", sent)
 	}
+}
+
+// TestAReloadLeavesNobodysNames: a pool of session mode becomes one of transaction mode. The server connections of the
+// sessions have statements by the clients' own names, which the next client must not meet.
+func TestAReloadLeavesNobodysNames(t *testing.T) {
+	t.Parallel()
+	p := one()
+	p.rules.Mode = ModeSession
+	w := p.start(t)
+	a, b := w.seat(), w.seat()
+	a.ask("1 2 T D(a) C(SELECT_1) Z(I)", parse("s", "SELECT 'a'"), batch("s"))
+	rules := *w.pool.rules()
+	rules.Mode = ModeTransaction
+	w.pool.Configure(rules, false)
+	a.ask("T D(x) C(SELECT_1) Z(I)", query("SELECT 'x'"))
+	b.ask("E(26000) Z(I)", batch("s"))
+	b.ask("1 2 T D(b) C(SELECT_1) Z(I)", parse("s", "SELECT 'b'"), batch("s"))
 }
 
 // TestARollbackAfterADeadClientKeepsTheStatements: what is prepared on a server connection is still prepared

@@ -52,6 +52,29 @@ func TestAQueueTimeoutSkipsItsRequestOnly(t *testing.T) {
 	}
 }
 
+// TestAClientThatBreaksWhileItIsNotReadIsGone: nobody reads a client that waits and has sent more than is read ahead,
+// so nobody meets the end of its connection there.
+func TestAClientThatBreaksWhileItIsNotReadIsGone(t *testing.T) {
+	t.Parallel()
+	w := one().start(t)
+	a, b := w.seat(), w.seat()
+	a.ask("C(BEGIN) Z(T)", query("BEGIN"))
+	text := query("SELECT '" + strings.Repeat("b", 8<<10) + "'")
+	for range 3 * stashMax / len(text) / 2 {
+		b.send(text)
+	}
+	w.eventually("the client is not read", func() (full bool) {
+		b.onLoop(func(c *client) { full = c.pauses&pauseStash != 0 })
+		return full
+	})
+	b.close()
+	w.eventually("the client is gone", func() bool {
+		clients, _ := w.places()
+		return clients[clientWaiting] == 0
+	})
+	a.ask("C(COMMIT) Z(I)", query("COMMIT"))
+}
+
 // TestARefusedBatchIsSkippedWhenItComes: the rest of a refused batch may come much later than the refusal.
 func TestARefusedBatchIsSkippedWhenItComes(t *testing.T) {
 	t.Parallel()

@@ -117,18 +117,17 @@ func (q *replies) copyBegins() (ended bool) {
 	return false
 }
 
-// uncertain reports whether what name stands for depends on replies to come: the last outstanding message about it is
-// a Query, or part of a batch whose Sync has been sent, so that it may still fail without taking what follows with it.
-func (q *replies) uncertain(name []byte) bool {
-	synced := false
+// about is the last outstanding message that gives or takes name, nil if none does. synced: it is a Query, or part of a
+// batch whose Sync has been sent, so that it may still fail without taking what follows with it.
+func (q *replies) about(name []byte) (last *reply, synced bool) {
 	for i := q.count - 1; i >= 0; i-- {
 		r := q.at(i)
 		synced = synced || r.expect.endsReady()
-		if r.name == string(name) {
-			return synced
+		if r.name == string(name) && r.expect != expectBind && r.expect != expectDescribe && !r.taken {
+			return r, synced
 		}
 	}
-	return false
+	return nil, false
 }
 
 // prepares reports whether a statement is being prepared in a batch whose Sync has been sent.

@@ -77,6 +77,10 @@ func (p *Pool) endIdlest(ctx context.Context, limit time.Duration) {
 		return
 	}
 	best.loop.ask(ctx, func() {
+		// While everybody was looked at, the one that was coming may have come.
+		if _, overdue := p.engine.Overdue(engine.Critical, p.relay.Now()); !overdue {
+			return
+		}
 		if _, s := best.loop.slots.get(best.token); s != nil && s.idles(limit) {
 			s.client.stats().IdleEnded++
 			idle := (s.loop.now - s.quiet).Round(time.Millisecond)

@@ -85,7 +85,7 @@ func (s *server) ready(event reactor.Event) {
 		s.client.unpause(pauseUnsent)
 	}
 	if event&(reactor.Readable|reactor.Hangup) != 0 && s.fd >= 0 && s.reads() {
-		s.woken()
+		s.woken(event)
 		s.input()
 	}
 	s.check()
@@ -131,7 +131,14 @@ func (s *server) input() {
 			return
 		}
 		s.process(buf)
-		if !more || s.fd < 0 || s.pauses != 0 {
+		if s.fd < 0 || s.pauses != 0 {
+			return
+		}
+		if s.partly {
+			s.readLater()
+			return
+		}
+		if !more {
 			return
 		}
 	}

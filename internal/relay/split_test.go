@@ -126,14 +126,10 @@ func TestAMessageMayBeCutAnywhere(t *testing.T) {
 					t.Errorf("%s's bytes cut at %d: the server got (-whole +cut)\n%s", side, cut, diff)
 				}
 			}
-			stride := 1
-			if racing {
-				stride = 7
-			}
-			for cut := 1; cut < len(join(c.messages...)) && !t.Failed(); cut += stride {
+			for cut := 1; cut < len(join(c.messages...)) && !t.Failed(); cut += cutStride {
 				compare("the client", cut, w.play(c.messages, cut, 0))
 			}
-			for cut := 1; cut < whole.written && !t.Failed(); cut += stride {
+			for cut := 1; cut < whole.written && !t.Failed(); cut += cutStride {
 				compare("the server", cut, w.play(c.messages, 0, cut))
 			}
 		})

@@ -7,7 +7,7 @@ import (
 )
 
 // Timeouts are a pool's limits in time, with PgBouncer's meanings; 0 is none. They are looked at every longestSleep,
-// so a timeout may come that much late, and costs nothing until then.
+// those of clients every clientLook, so a timeout may come that much late, and costs nothing until then.
 type Timeouts struct {
 	Query             time.Duration // a statement: the client is told and its server connection closed
 	Transaction       time.Duration // a transaction, from its first statement
@@ -17,13 +17,22 @@ type Timeouts struct {
 	Reset             time.Duration // bringing a server connection back into order after its client left
 }
 
+// clientLook is how often clients are looked at for what is overdue, which only those are that do nothing. Looking at
+// 9,000 of them every longestSleep took 1.5 % of a loop's time.
+const clientLook = time.Second
+
 // enforceTimeouts ends whatever is overdue.
 func (l *loop) enforceTimeouts() {
+	clients := l.now >= l.nextLook
+	if clients {
+		l.nextLook = l.now + clientLook
+	}
 	l.slots.each(func(c *client, s *server) {
-		if c != nil {
-			c.enforce()
-		} else {
+		switch {
+		case s != nil:
 			s.enforce()
+		case clients:
+			c.enforce()
 		}
 	})
 }

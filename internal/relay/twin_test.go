@@ -329,10 +329,6 @@ func TestARelayAnswersAsAServerOfOnesOwn(t *testing.T) {
 	if text := os.Getenv("USHER_SEED"); text != "" {
 		seed, _ = strconv.ParseUint(text, 10, 64)
 	}
-	steps := 600
-	if racing {
-		steps = 200
-	}
 	for _, c := range []cast{
 		{1, 1, 1, 100, false}, {1, 1, 3, 2, true}, {1, 2, 5, 100, false}, {2, 2, 6, 1, false},
 	} {
@@ -340,7 +336,7 @@ func TestARelayAnswersAsAServerOfOnesOwn(t *testing.T) {
 			t.Parallel()
 			k := &talker{random: rand.New(rand.NewPCG(seed, uint64(c.clients)))}
 			var d dialogue
-			for range steps {
+			for range twinSteps {
 				d = append(d, k.step(k.random.IntN(c.clients)))
 			}
 			if err := d.play(c.plan().start(t), c.clients, c.servers, patience/4); err != nil {

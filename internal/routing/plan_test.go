@@ -84,7 +84,7 @@ func TestReloadMovesPools(t *testing.T) {
 	}
 	gone := table.Reload(load(t, `
 pools:
-  forced: {url: "postgres://owner@db:5432/one", size: {max: 9}, mode: session}
+  forced: {url: "postgres://owner@db:5432/one", size: {max: 9}, mode: statement}
   forwarded: {url: "postgres://db:5432/moved"}
   third: {url: "postgres://owner@db:5432/three"}
 `))
@@ -95,7 +95,7 @@ pools:
 		t.Error("who enters a pool is not told whether it is gone")
 	}
 	r := kept["forced"]
-	if r.Pool.Stat().Max != 9 || r.Pool.Mode().String() != "session" || r.Pool.Stat().Epoch != 0 {
+	if r.Pool.Stat().Max != 9 || r.Pool.Mode().String() != "statement" || r.Pool.Stat().Epoch != 0 {
 		t.Errorf("max %d, mode %v, epoch %d", r.Pool.Stat().Max, r.Pool.Mode(), r.Pool.Stat().Epoch)
 	}
 	if epoch := kept["forwarded"].Pool.Stat().Epoch; epoch != 1 {

@@ -87,6 +87,7 @@ func (s *PoolState) decide(p *Pool, now time.Time, passed time.Duration, jumped 
 	}
 	if jumped {
 		s.Shrunk, s.Half = now, now
+		s.back(now)
 		d.note("the clock has jumped: nothing is lowered for %v", shrinkEvery)
 	}
 	s.measure(p, now, passed)
@@ -122,7 +123,7 @@ func (d *Decision) best(p *Pool, now time.Time) Wish {
 			best = w
 		}
 	}
-	if now.Before(p.Override.Until) {
+	if p.Override.at(now) {
 		d.Override = &p.Override
 		best = Wish{Manual, p.Override.Target, p.Override.why()}
 		d.Wishes = append(d.Wishes, best)
@@ -136,6 +137,9 @@ func (d *Decision) best(p *Pool, now time.Time) Wish {
 func (d *Decision) note(format string, args ...any) {
 	d.Notes = append(d.Notes, fmt.Sprintf(format, args...))
 }
+
+// at reports whether there is an override now.
+func (o Override) at(now time.Time) bool { return !o.Until.IsZero() && now.Before(o.Until) }
 
 func (o Override) why() string {
 	text := fmt.Sprintf("set to %d until %s", o.Target, o.Until.UTC().Format("2006-01-02 15:04 UTC"))

@@ -1,6 +1,7 @@
 package scaler
 
 import (
+	"slices"
 	"time"
 
 	"github.com/usher-pg/usher/internal/forecast"
@@ -68,6 +69,12 @@ type Spike struct {
 // Plan is what is planned for a pool that now has that target, as if nothing but the forecast asked for connections.
 // The plan is not divided by budget, which is only shown.
 func Plan(now time.Time, p Pool, target, budget int) Outlook {
+	return PlanUntil(now, time.Time{}, p, target, budget)
+}
+
+// PlanUntil is what a Plan has of points and spikes that begin before a time, and reckons no more than that takes. A
+// zero until is all.
+func PlanUntil(now, until time.Time, p Pool, target, budget int) Outlook {
 	r := p.Rules
 	r.check(p.Name)
 	o := Outlook{
@@ -85,28 +92,51 @@ func Plan(now time.Time, p Pool, target, budget int) Outlook {
 		return o
 	}
 	points := p.Forecast.Points[from(p.Forecast, now):]
-	for _, point := range points {
-		for _, x := range []*float64{
-			&point.P05, &point.P50, &point.P90, &point.P95, &point.Base, &point.Multiplier,
-		} {
+	if until.IsZero() {
+		until = end(&points[len(points)-1])
+	}
+	o.rows(&p, points, until)
+	o.targets(&p, points, target, until)
+	o.Limit(until)
+	return o
+}
+
+// rows shows the points that have to do with what there is until a time: what a point asks for is to be open before it.
+func (o *Outlook) rows(p *Pool, points []forecast.Point, until time.Time) {
+	r := &p.Rules
+	needed := until.Add(r.Lead + leadSlack)
+	last, _ := slices.BinarySearchFunc(points, needed.Add(openingMost), func(p forecast.Point, t time.Time) int {
+		return p.Start.Compare(t)
+	})
+	o.Points = make([]Row, last)
+	for i := range o.Points {
+		row := &o.Points[i]
+		row.Point, row.Target = points[i], r.Min
+		for _, x := range []*float64{&row.P05, &row.P50, &row.P90, &row.P95, &row.Base, &row.Multiplier} {
 			*x = finite(*x)
 		}
-		o.Points = append(o.Points, Row{Point: point, Needed: p.expects(r.planned(&point)), Target: r.Min})
-	}
-	for i := 0; i < len(points); i++ {
-		row := &o.Points[i]
-		open := points[i].Start.Add(-r.Lead - leadSlack)
-		if !r.begins(&points[i]) {
-			o.plan(open, end(&points[i]), min(row.Needed, r.most()), row.Why)
-			continue
+		if row.Start.Before(needed) {
+			row.Needed = p.expects(r.planned(&row.Point))
 		}
-		s, n := r.spanOf(points[i:])
-		a := p.spike(s, max(target, row.Target), open)
-		o.Spikes = append(o.Spikes, a)
-		o.plan(a.Prescale, s.end.Add(r.Hold), min(a.Needed, r.most()), "spike: "+a.Why)
-		i += n - 1
 	}
-	return o
+}
+
+// targets plans for each of the rows, which show the first of the points.
+func (o *Outlook) targets(p *Pool, points []forecast.Point, target int, until time.Time) {
+	r := &p.Rules
+	for i := 0; i < len(o.Points); i++ {
+		row := &o.Points[i]
+		open := row.Start.Add(-r.Lead - leadSlack)
+		if r.begins(&points[i]) {
+			s, n := r.spanOf(points[i:])
+			a := p.spike(s, max(target, row.Target), open)
+			o.Spikes = append(o.Spikes, a)
+			o.plan(a.Prescale, s.end.Add(r.Hold), min(a.Needed, r.most()), "spike: "+a.Why)
+			i += n - 1
+		} else if open.Before(until) {
+			o.plan(open, end(&points[i]), min(row.Needed, r.most()), row.Why)
+		}
+	}
 }
 
 // spike is one as it is shown. Its prescaling begins before open by as much as opening takes.
@@ -115,16 +145,22 @@ func (p *Pool) spike(s span, target int, open time.Time) Spike {
 	seconds := float64(max(0, min(needed, p.Rules.most())-target)) / p.Rules.Opens
 	opening := min(time.Duration(seconds*float64(time.Second)), openingMost)
 	return Spike{
-		Start: s.start, End: s.end, Peak: s.peak.Start, PeakP90: s.peak.P90, Ratio: s.peak.Multiplier,
+		Start: s.start, End: s.end, Peak: s.peak.Start, PeakP90: finite(s.peak.P90),
+		Ratio:    finite(s.peak.Multiplier),
 		Prescale: open.Add(-opening), Needed: needed, Shortfall: max(0, needed-p.Rules.most()), Why: s.peak.Why,
 	}
 }
 
 // plan raises the targets of rows that meet a stretch of time.
 func (o *Outlook) plan(start, until time.Time, target int, why string) {
-	for i := range o.Points {
-		row := &o.Points[i]
-		if end(&row.Point).After(start) && row.Start.Before(until) && target > row.Target {
+	first, _ := slices.BinarySearchFunc(o.Points, start, func(row Row, t time.Time) int {
+		if end(&row.Point).After(t) {
+			return 1
+		}
+		return -1
+	})
+	for i := first; i < len(o.Points) && o.Points[i].Start.Before(until); i++ {
+		if row := &o.Points[i]; target > row.Target {
 			row.Target, row.Reason = target, why
 		}
 	}

@@ -140,7 +140,7 @@ type Observed struct {
 	// Demand is the mean of server connections in use plus requests that wait. Unknown: nobody could look.
 	Demand  float64 `json:"demand"`
 	Unknown bool    `json:"unknown,omitempty"`
-	// Open is how many server connections there are.
+	// Open is how many server connections there are beside the reserve, as targets are.
 	Open int `json:"open"`
 	// Load is what requests are like; its Offered is not looked at.
 	Load staffing.Load `json:"load"`

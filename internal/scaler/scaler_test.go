@@ -38,10 +38,9 @@ func TestRulesThatCannotBeAreABug(t *testing.T) {
 	}
 }
 
-// TestWhateverIsObserved: at random, with hostile numbers among them, targets keep to their bounds, the budget and the
-// ramps, every decision has a reason and is JSON, and nothing of the input is changed.
-func TestWhateverIsObserved(t *testing.T) {
-	t.Parallel()
+// chance is random numbers, and says how to have them again.
+func chance(t *testing.T) *rand.Rand {
+	t.Helper()
 	seed := rand.Uint64()
 	if text := os.Getenv("USHER_SEED"); text != "" {
 		var err error
@@ -50,7 +49,14 @@ func TestWhateverIsObserved(t *testing.T) {
 		}
 	}
 	t.Logf("seed: USHER_SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, seed))
+	return rand.New(rand.NewPCG(seed, seed))
+}
+
+// TestWhateverIsObserved: at random, with hostile numbers among them, targets keep to their bounds, the budget and the
+// ramps, every decision has a reason and is JSON, and nothing of the input is changed.
+func TestWhateverIsObserved(t *testing.T) {
+	t.Parallel()
+	random := chance(t)
 	for range 4 {
 		w := &walk{t: t, random: random, now: noon, budget: 60 + random.IntN(200)}
 		for i := range 3 {
@@ -208,11 +214,39 @@ func TestThePlanShowsWhatIsOpenWhen(t *testing.T) {
 		t.Error(err)
 	}
 	p.Forecast.Points[3].P90, p.Forecast.Points[4].Multiplier = math.NaN(), math.Inf(1)
+	p.Forecast.Points[80].P90, p.Forecast.Points[81].P50 = math.Inf(1), math.NaN()
 	if _, err := json.Marshal(Plan(noon, p, 12, 0)); err != nil {
 		t.Errorf("what is no number: %v", err)
 	}
 	if o := Plan(noon.Add(7*time.Hour), p, 12, 0); !strings.Contains(o.Absent, "too old") || len(o.Points) > 0 {
 		t.Errorf("too old: %+v", o)
+	}
+}
+
+// TestAPlanOfLessIsTheSame as that of all, as far as it goes: of random forecasts and rules.
+func TestAPlanOfLessIsTheSame(t *testing.T) {
+	t.Parallel()
+	r := chance(t)
+	for range 300 {
+		s := &stage{t: t, now: noon}
+		p := Pool{Name: "shop", Rules: Defaults(2, 2+r.IntN(200)), Forecast: s.expect("shop", float64(1+r.IntN(30)))}
+		p.Observed.Load = staffing.Load{Service: time.Duration(r.IntN(int(100 * time.Millisecond)))}
+		p.Rules.Lead = time.Duration(r.IntN(90)) * time.Minute
+		p.Rules.Hold = time.Duration(r.IntN(90)) * time.Minute
+		p.Rules.Opens = 0.01 + r.Float64()
+		for range r.IntN(4) {
+			s.spike(p.Forecast, []string{
+				noon.Add(time.Duration(r.IntN(300)) * 5 * time.Minute).Format("15:04"),
+				strconv.Itoa(1+r.IntN(300)) + "m", "x" + strconv.Itoa(2+r.IntN(9)), "people",
+			})
+		}
+		now := noon.Add(time.Duration(r.IntN(300)) * time.Minute)
+		until := now.Add(time.Duration(r.IntN(1800))*time.Minute - time.Hour)
+		want, got := Plan(now, p, 12, 150), PlanUntil(now, until, p, 12, 150)
+		want.Limit(until)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("from %v until %v (-all +part):\n%s", now, until, diff)
+		}
 	}
 }
 

@@ -60,6 +60,19 @@ func began(p *Pool, now time.Time) PoolState {
 	}
 }
 
+// back sees to it that nothing began later than now, when the clock has been set back: what waits for time to pass
+// would wait for all of that again.
+func (s *PoolState) back(now time.Time) {
+	for _, t := range []*time.Time{&s.Raised, &s.Dropped, &s.Forecast} {
+		if t.After(now) {
+			*t = now
+		}
+	}
+	if until := now.Add(emergencyHold); s.Emergency.Until.After(until) {
+		s.Emergency.Until = until
+	}
+}
+
 // measure notes what was asked for, and how demand has moved since.
 func (s *PoolState) measure(p *Pool, now time.Time, passed time.Duration) {
 	if half := now.Sub(s.Half); half >= measuredFor/2 || half < 0 {

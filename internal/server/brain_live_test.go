@@ -67,8 +67,14 @@ const (
 
 // TestConnectionsAreOpenBeforeTheWedding is the whole way: a calendar and a history of five weeks with weddings in them
 // tell that demand will be four times the usual; PostgreSQL itself says that the connections are open half an hour
-// before the wedding begins, and closed some time after it. Hours pass in seconds.
+// before the wedding begins, and closed some time after it. Hours pass in seconds. In session mode demand is sessions.
 func TestConnectionsAreOpenBeforeTheWedding(t *testing.T) {
+	for _, mode := range []string{"transaction", "session"} {
+		t.Run(mode, func(t *testing.T) { openBeforeTheWedding(t, mode) })
+	}
+}
+
+func openBeforeTheWedding(t *testing.T, mode string) {
 	clock := &drivenClock{now: time.Now().UTC().Truncate(time.Hour), step: 8 * time.Second}
 	begins := clock.now.Add(90 * time.Minute)
 	var file string
@@ -84,6 +90,7 @@ calendars: [{name: weddings, file: "{{dir}}/weddings.csv", kind: wedding, poll: 
 pools:
   app:
     url: postgres://postgres@{{server}}/postgres?sslmode=disable
+    mode: `+mode+`
     size: {min: 1, max: 60}
     timeouts: {server_idle: 1s}
     scaling: {mode: scale}
@@ -235,6 +242,7 @@ func (g *guests) be(n int) {
 		g.stops = append(g.stops, stop)
 		guest := g.l.connect("postgres", "app")
 		g.all.Go(func() {
+			defer guest.leave()
 			for ctx.Err() == nil && !g.l.t.Failed() {
 				guest.expect("SELECT 'dance' FROM pg_sleep(0.1)", "dance")
 			}

@@ -203,7 +203,8 @@ func (s *Server) listen(ctx context.Context) ([]*door, error) {
 	}
 	if http != nil {
 		s.web = web.New(web.Config{
-			Listener: http, Source: s, Metrics: s.metrics(), Log: s.log.Logger, Operator: s, Token: s.adminToken,
+			Listener: http, Source: s, Foresees: s.brain, Metrics: s.metrics(), Log: s.log.Logger, Operator: s,
+			Token: s.adminToken,
 		})
 	}
 	if scaler != nil {

@@ -10,13 +10,17 @@ import (
 // lookStep is how often unused pools and changed files are looked for.
 const lookStep = 5 * time.Second
 
-// trimStep is how often the program's own pages are trimmed; the first time is soon after the start.
-const trimStep = 5 * time.Minute
+// The program's own pages are trimmed soon after the start, which needs most of those that nothing else does, and again
+// every trimStep.
+const (
+	firstTrim = time.Second
+	trimStep  = 5 * time.Second
+)
 
 // keepUp does what is to be done from time to time, until ctx ends.
 func (s *Server) keepUp(ctx context.Context) error {
 	look, mark := time.NewTicker(lookStep), time.NewTicker(status.DefaultStatsPeriod)
-	trimmed := time.NewTimer(lookStep)
+	trimmed := time.NewTimer(firstTrim)
 	defer trimmed.Stop()
 	defer look.Stop()
 	defer mark.Stop()

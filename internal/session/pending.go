@@ -44,7 +44,7 @@ func (p *pending) ask() { p.asks = true }
 
 // observe is the slow part of Tracker.Observe.
 func (t *Tracker) observe(found Finding, sql []byte, ahead int) {
-	if t.tempPath() && (found.Has(DDL) || containsFold(sql, "into")) {
+	if t.tempPath() && (found.Has(DDL) || sql == nil || containsFold(sql, "into")) {
 		found |= Temp
 	}
 	// DISCARD ALL alone ends everything; there is no need to ask.

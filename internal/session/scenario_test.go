@@ -17,6 +17,7 @@ import (
 //	                         Start of a client whose server connection has reported what is in front
 //	                         of the bar, and which asks for what is behind it; ~ is a space
 //	query TEXT               Observe(Scan(TEXT), TEXT)
+//	execute                  Observe(0, nil): an Execute of a statement that leaves nothing
 //	truncated TEXT           the same, with Unsure: the text was longer
 //	tag TAG                  CommandTag
 //	error                    Error
@@ -76,6 +77,8 @@ func (p *player) play(t *testing.T, line string) string {
 		p.tracker.Start(settings)
 	case "query":
 		p.tracker.Observe(Scan(sql), sql, 0)
+	case "execute":
+		p.tracker.Observe(0, nil, 0)
 	case "truncated":
 		p.tracker.Observe(Scan(sql)|Unsure, sql, 0)
 	case "tag":

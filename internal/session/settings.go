@@ -46,6 +46,7 @@ func (e entry) compare(name string) int { return strings.Compare(e.name, name) }
 type Settings struct {
 	entries  []entry // sorted by name
 	key      string  // serialized entries, the identity in the intern table
+	reading  string  // of the entries that Reading is about
 	tempPath bool    // search_path mentions pg_temp: CREATE TABLE may make something temporary
 }
 
@@ -73,7 +74,7 @@ func intern(entries []entry) (*Settings, error) {
 	if found := interned.sets[string(key)].Value(); found != nil {
 		return found, nil
 	}
-	s := &Settings{entries: entries, key: string(key)}
+	s := &Settings{entries: entries, key: string(key), reading: readingOf(entries)}
 	if i, ok := s.find("search_path"); ok {
 		s.tempPath = strings.Contains(strings.ToLower(s.entries[i].text), "pg_temp")
 	}
@@ -146,13 +147,6 @@ func (e *entry) isIn(s *Settings) bool {
 func (s *Settings) Value(name string) (string, bool) {
 	e, ok := s.get(name)
 	return e.text, ok && e.form == formValue
-}
-
-// SearchPath identifies the search_path of the set: equal strings mean equal paths. It is "" for the default.
-// Prepared statements of clients with different paths must not be shared.
-func (s *Settings) SearchPath() string {
-	e, _ := s.get("search_path")
-	return e.text
 }
 
 // String lists the statements that would make the set, for the console and for tests.

@@ -7,7 +7,7 @@ func cloneEntries(s *Settings) []entry { return slices.Clone(s.all()) }
 // finish decides what has become of the transaction that has ended.
 func (t *Tracker) finish() Action {
 	p := t.pending
-	p.outcome = p.decide(t.control, t.texts)
+	p.outcome = p.decide(t.control&^rereading, t.texts)
 	if p.asks || p.outcome == unknown {
 		p.asks = true
 		return Action{Kind: AskServer}

@@ -53,12 +53,15 @@ func (t *Tracker) Pins() PinReasons { return t.pins }
 
 // Observe is called when a statement that will be executed goes to the server: for Query with its text, for
 // Execute with the text that was parsed. ahead is how many ReadyForQuery are outstanding before the one that its own
-// batch will end with. The text is not kept.
+// batch will end with. The text is not kept. It may be nil if nothing was found in it.
 func (t *Tracker) Observe(found Finding, sql []byte, ahead int) {
 	if t.texts < 255 {
 		t.texts++
 	}
 	t.control |= found & uncertain
+	if mayReread(found, sql) {
+		t.control |= rereading
+	}
 	if found&concerning == 0 && t.pending == nil && t.pins&(1<<PinUnknown) == 0 && !t.tempPath() {
 		return
 	}
@@ -121,7 +124,7 @@ func (t *Tracker) Ready(status byte, more bool) Action {
 
 // Plain reports whether no text observed since nothing was outstanding can have begun or ended a transaction block.
 func (t *Tracker) Plain() bool {
-	return t.control == 0 && (t.pending == nil || !t.pending.found.Has(Unsure))
+	return t.control&^rereading == 0 && (t.pending == nil || !t.pending.found.Has(Unsure))
 }
 
 // AppendProbe appends the SQL text of the probe, which answers with one row for ParseProbe.

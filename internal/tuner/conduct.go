@@ -119,7 +119,7 @@ func (d *decision) conclude(v verdict) {
 	if d.Size == old {
 		d.say(Stay, candidate, "%s", result)
 	} else {
-		d.level = level{}
+		d.level, d.Found = level{}, false
 		d.say(Move, old, "%s", result)
 	}
 	d.next()
@@ -143,7 +143,7 @@ func (d *decision) giveUp(why string) {
 	}
 	d.trial.on, d.full, d.from, d.Why = false, 0, d.now+pause<<d.pauses, why
 	if d.checking {
-		d.Found, d.foundAt, d.checking = true, d.now, false
+		d.foundAt, d.checking = d.now, false
 	}
 	d.say(GiveUp, d.trial.candidate, "%s", why)
 }

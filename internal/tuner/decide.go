@@ -39,7 +39,8 @@ type State struct {
 	Limit int
 	// Size is the best one known; Limit differs from it while another one is tried.
 	Size int
-	// Found says that the search has ended with Size: its neighbours are worse, or no better.
+	// Found says that the search has ended with Size: its neighbours are worse, or no better. It stays while they are
+	// checked.
 	Found bool
 	// Why nothing is tried now, for people to read; empty during a trial.
 	Why string
@@ -66,6 +67,7 @@ type State struct {
 	again          time.Duration // how long it is trusted
 	checkUp        bool          // which neighbour is checked next
 	checking       bool          // only neighbours are tried
+	recalled       bool          // Size is remembered, and was not checked since
 	doubted        bool          // a size that looked better has had another trial
 	foundAt        time.Duration
 	calm           time.Duration
@@ -96,11 +98,12 @@ const (
 	GiveUp               // a trial has ended without a result
 	Found                // the search has ended
 	Reopen               // it begins anew
+	Recall               // a size is remembered that was found before
 	Off                  // the tuner does nothing any more
 )
 
 func (c Change) String() string {
-	return [...]string{"begin", "move", "stay", "give up", "found", "reopen", "off"}[c]
+	return [...]string{"begin", "move", "stay", "give up", "found", "reopen", "recall", "off"}[c]
 }
 
 // Step is something that was decided.
@@ -126,6 +129,8 @@ func (s Step) String() string {
 		return fmt.Sprintf("size %d is found", s.Size)
 	case Reopen:
 		return fmt.Sprintf("size %d is searched from anew", s.Size)
+	case Recall:
+		return fmt.Sprintf("size %d is remembered", s.Size)
 	}
 	return fmt.Sprintf("the limit is %d", s.Size)
 }
@@ -241,7 +246,8 @@ func (d *decision) rest() {
 		return
 	}
 	d.full += d.span
-	calm := d.now-d.foundAt < d.calm || d.seen.Event != "" && !d.seen.Impaired || !d.Probe
+	quiet := d.seen.Event != "" && !d.seen.Impaired && !d.recalled
+	calm := d.now-d.foundAt < d.calm || quiet || !d.Probe
 	if d.Found && d.level.watch(d.seen, d.span) && !calm {
 		d.reopen()
 	}

@@ -31,6 +31,9 @@
 // The search begins anew when the same number of connections does 1.3 times as much as it did, or as little: these
 // are other statements. The curve fades with load, not with time.
 //
+// A [Lesson] is what is to be remembered of it. [Resume] begins with one: its size holds, is not trusted until both
+// neighbours were checked, and gives way to a search when the throughput is not what it was.
+//
 // # Guard rails
 //
 //   - No limit is ever outside Rules.Min and Rules.Max.

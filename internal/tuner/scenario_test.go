@@ -1,6 +1,7 @@
 package tuner
 
 import (
+	"encoding/json"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -23,6 +24,7 @@ import (
 //	impaired on | off                                         critical work is slow
 //	failing on | off                                          the server fails
 //	run 30s
+//	restart                                                   only the lesson is remembered, and the clock begins anew
 //	state
 //	curve
 func TestScenarios(t *testing.T) {
@@ -72,12 +74,28 @@ func (s *stage) Do(line string) {
 		s.server.failing = rest == "on"
 	case "run":
 		s.run(scenario.Duration(s.t, rest))
+	case "restart":
+		s.restart()
 	case "state":
 		s.Say("limit %d, size %d, found %v: %s", s.state.Limit, s.state.Size, s.state.Found, s.state.Why)
 	case "curve":
 		s.Say("%s", strings.TrimRight(Table(s.state.Curve()), "\n"))
 	default:
 		s.t.Fatalf("unknown command %q", line)
+	}
+}
+
+func (s *stage) restart() {
+	text, err := json.Marshal(s.state.Lesson())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.Say("%s", text)
+	s.server.now = 0
+	s.steps = s.steps[:0]
+	s.resume(text)
+	for _, step := range s.steps {
+		s.Say("%v: %v: %s", s.server.now, step, step.Reason)
 	}
 }
 

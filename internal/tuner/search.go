@@ -5,7 +5,7 @@ import "fmt"
 // search opens the search from Size.
 func (d *decision) search() {
 	d.floor, d.ceiling, d.given, d.before = bound{}, bound{}, 0, d.Size
-	d.Found, d.checking, d.doubted, d.down = false, false, false, d.Size == d.Max
+	d.Found, d.checking, d.recalled, d.doubted, d.down = false, false, false, false, d.Size == d.Max
 	d.again, d.level, d.spent = d.Again, level{}, 0
 }
 
@@ -19,7 +19,7 @@ func (d *decision) reopen() {
 
 // check opens the search to one neighbour.
 func (d *decision) check() {
-	d.Found, d.checking, d.before, d.spent = false, true, d.Size, 0
+	d.checking, d.before, d.spent = true, d.Size, 0
 	if up := d.checkUp; up && d.Size < d.Max {
 		d.ceiling = bound{}
 	} else if d.Size > d.Min {
@@ -61,7 +61,7 @@ func (d *decision) found() {
 	default:
 		d.again, d.calm = d.Again, calmFirst
 	}
-	d.Found, d.checking, d.foundAt = true, false, d.now
+	d.Found, d.checking, d.recalled, d.foundAt = true, false, false, d.now
 	if !checked || !same {
 		d.say(Found, 0, "%s", d.bounds())
 	}

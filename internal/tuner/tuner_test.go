@@ -59,6 +59,17 @@ func (w *walk) tick() {
 	}
 }
 
+// resume begins anew with a lesson, as it was written down.
+func (w *walk) resume(text []byte) {
+	var l Lesson
+	if err := json.Unmarshal(text, &l); err != nil {
+		w.t.Fatal(err)
+	}
+	var steps []Step
+	w.state, steps = Resume(l, w.rules, w.server.now)
+	w.steps = append(w.steps, steps...)
+}
+
 // limit is what holds before the first decision, too.
 func (w *walk) limit() int {
 	if w.state.Limit == 0 {

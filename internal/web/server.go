@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/usher-pg/usher/internal/status"
@@ -30,6 +31,7 @@ const (
 type Config struct {
 	Listener net.Listener // Run closes it
 	Source   status.Source
+	Foresees Foreseer
 	Metrics  http.Handler
 	Operator Operator
 	// Token is what an operator must send; empty: nobody can order anything. It is asked for each time.
@@ -82,7 +84,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /api/v1/status", s.status)
-	mux.Handle("GET /metrics", s.config.Metrics)
+	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /api/v1/pools/{pool}/forecast", s.forecast)
 	mux.HandleFunc("POST "+emergencyPath, s.emergency)
 	mux.HandleFunc("POST "+scalePath, s.scale)
@@ -123,8 +125,12 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	sections := status.SummarySections
-	if list := r.URL.Query().Get("sections"); list != "" {
-		var err error
+	asked, err := query(r)
+	if err != nil {
+		answerText(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if list := asked.Get("sections"); list != "" {
 		if sections, err = status.ParseSections(list); err != nil {
 			answerText(w, http.StatusBadRequest, err.Error())
 			return
@@ -139,6 +145,26 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewEncoder(w).Encode(snapshot); err != nil {
 		s.config.Log.Debug("status not written", slog.Any("error", err))
 	}
+}
+
+func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
+	if _, err := query(r); err != nil {
+		answerText(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	s.config.Metrics.ServeHTTP(w, r)
+}
+
+// query is the parameters of a request. A parameter that cannot be read, or one with a semicolon, which separates
+// parameters for some clients, is an error: URL.Query leaves it out, and another question would be answered than was
+// asked.
+func query(r *http.Request) (url.Values, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fmt.Errorf("the parameters cannot be read: expected name=value, separated by &, and %%3B for a "+
+			"semicolon: %w", err)
+	}
+	return values, nil
 }
 
 func (s *Server) snapshot(r *http.Request, sections status.Sections, timeout time.Duration) (*status.Snapshot, error) {

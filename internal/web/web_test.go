@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -31,6 +32,16 @@ func (f *fakeSource) Snapshot(_ context.Context, sections status.Sections) (*sta
 	return &s, f.err
 }
 
+func (f *fakeSource) ForecastOf(database, user string, ahead time.Duration) (status.Forecast, bool) {
+	for _, known := range f.snapshot.Forecasts {
+		if known.Database == database && (user == "" || known.User == user) {
+			known.Limit(f.snapshot.Now.Add(ahead))
+			return known, true
+		}
+	}
+	return status.Forecast{}, false
+}
+
 func healthy() status.Snapshot {
 	return status.Snapshot{
 		Version: "0.1.0", State: status.Active, Listeners: []status.Listener{{Address: "127.0.0.1", Port: 6432}},
@@ -41,7 +52,7 @@ func healthy() status.Snapshot {
 func newTestServer(source *fakeSource, listener net.Listener) *Server {
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answerText(w, 200, "the metrics") })
 	return New(Config{
-		Listener: listener, Source: source, Metrics: metrics, Log: slog.New(slog.DiscardHandler),
+		Listener: listener, Source: source, Foresees: source, Metrics: metrics, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -65,6 +76,10 @@ func TestPathsAnswer(t *testing.T) {
 		{"GET", "/readyz", 200, "ready\n"},
 		{"GET", "/metrics", 200, "the metrics\n"},
 		{"GET", "/api/v1/status?sections=none", 400, "unknown section \"none\""},
+		{"GET", "/api/v1/status?sections=pools;x=1", 400, "the parameters cannot be read: expected name=value"},
+		{"GET", "/api/v1/status?sections=%zz", 400, "the parameters cannot be read"},
+		{"GET", "/metrics?name[]=a;name[]=b", 400, "the parameters cannot be read"},
+		{"GET", "/metrics?name[]=a&name[]=b", 200, "the metrics\n"},
 		{"GET", "/", 404, ""},
 		{"GET", "/api/v1/", 404, ""},
 		{"POST", "/healthz", 405, ""},

@@ -20,8 +20,12 @@ var userinfo = regexp.MustCompile(`://([^:@\s]*):\S.*@`)
 // looseUserinfo is a URL that lost its @, in which what looks like a port may be a password.
 var looseUserinfo = regexp.MustCompile(`://([^:@\s/\[]*):([^@\s]*)`)
 
-// webPath is what comes after the host of a web page's address: calendar services put the key of a feed there.
-var webPath = regexp.MustCompile(`(https?://[^/\s"'?#]+)[/?#][^\s"']*`)
+// webPath is what comes after the host of a web page's address, however misspelt: calendar services put the key of a
+// feed there. barePath is the same of an address that has lost its scheme.
+var (
+	webPath  = regexp.MustCompile(`(?i)((?:https?|webcals?):(?://[^/"'?#,]*|/?[^\s/"'?#,]+))[/?#].*?(["']|,\s|$)`)
+	barePath = regexp.MustCompile(`(?i)(\burl["']?\s*:\s*["']?(?://)?[^\s"':/?#]*)[/?#].*?(["']|,\s|$)`)
+)
 
 // realPort is what may follow host: when it is a host.
 var realPort = regexp.MustCompile(`^[0-9]{1,5}([/?"',}\]]|$)`)
@@ -36,7 +40,8 @@ func Redact(line string) string {
 		}
 		return "://" + parts[1] + ":" + Mask
 	})
-	line = webPath.ReplaceAllString(line, "$1/"+Mask)
+	line = webPath.ReplaceAllString(line, "$1/"+Mask+"$2")
+	line = barePath.ReplaceAllString(line, "$1/"+Mask+"$2")
 	if at := secretKey.FindStringIndex(line); at != nil && strings.TrimSpace(line[at[1]:]) != "" {
 		line = line[:at[1]] + Mask
 	}

@@ -30,6 +30,17 @@ func TestSecretsAreMaskedWhereverTheyStand(t *testing.T) {
 		{`url: "https://cal.example/geheim/basic.ics", poll: 1m`, `url: "https://cal.example/***", poll: 1m`},
 		{"url: https://cal.example?key=geheim", "url: https://cal.example/***"},
 		{"url: https://cal.example", "url: https://cal.example"},
+		{"{url: https://cal.example/geheim, poll: 1m}", "{url: https://cal.example/***, poll: 1m}"},
+		{"url: webcal://cal.example/geheim", "url: webcal://cal.example/***"},
+		{"url: HTTPS://cal.example/geheim", "url: HTTPS://cal.example/***"},
+		{`{url: "https:///geheim", poll: 1m}`, `{url: "https:///***", poll: 1m}`},
+		{`{url: "https://cal .example/geheim x", poll: 1m}`, `{url: "https://cal .example/***", poll: 1m}`},
+		{"url: https:cal.example/geheim", "url: https:cal.example/***"},
+		{"url: cal.example/geheim", "url: cal.example/***"},
+		{`"url": '//cal.example/geheim?geheim', poll: 1m`, `"url": '//cal.example/***', poll: 1m`},
+		{"url: /geheim", "url: /***"},
+		{"curl: a/b", "curl: a/b"},
+		{"http: unix:/run/usher", "http: unix:/run/usher"},
 	}
 	for _, test := range tests {
 		if got := Redact(test.line); got != test.want {

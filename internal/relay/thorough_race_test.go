@@ -1,0 +1,8 @@
+//go:build race && integration
+
+package relay
+
+const (
+	cutStride = 7
+	twinSteps = 200
+)

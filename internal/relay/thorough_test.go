@@ -1,0 +1,8 @@
+//go:build !race
+
+package relay
+
+const (
+	cutStride = 1
+	twinSteps = 600
+)
