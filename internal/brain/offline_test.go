@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/usher-pg/usher/internal/calendar"
 	"github.com/usher-pg/usher/internal/config"
 	"github.com/usher-pg/usher/internal/forecast"
 	"github.com/usher-pg/usher/internal/foresight"
@@ -241,22 +242,26 @@ func TestWhatIsRememberedIsAsIfItWereListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := func(text string, remembered []history.Event) (*foresight.Page, *Reading) {
+	read := func(text string, remembered []history.Event) *Reading {
 		write(t, filepath.Join(folder, "weddings.csv"), text)
 		reading, err := ReadCalendars(t.Context(), o.config, folder, 0, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
 		reading.Remember(remembered, noon)
-		page, err := o.Answer(Question{Pool: "shop", Now: noon}, &Known{past: past}, reading)
+		return reading
+	}
+	points := func(r *Reading) []scaler.Row {
+		page, err := o.Answer(Question{Pool: "shop", Now: noon}, &Known{past: past}, r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return page, reading
+		return page.Points
 	}
 	all := parties(begins...)
-	want, reading := answer(all, nil)
-	remembered := eventsOf(slices.Values(reading.listed[0][:8]), 0)
+	listed := read(all, nil)
+	_, want := listed.Of("shop")
+	remembered := eventsOf(slices.Values(listed.listed[0][:8]), 0)
 	ahead := strings.Replace(all, parties(begins[:8]...), parties(), 1)
 	for name, tt := range map[string]struct {
 		text      string
@@ -267,17 +272,22 @@ func TestWhatIsRememberedIsAsIfItWereListed(t *testing.T) {
 		"what comes is":      {ahead, remembered, 8},
 		"some of it":         {all, remembered[2:5], 0},
 		"with other IDs":     {strings.NewReplacer("\n", "\nx").Replace(strings.TrimSpace(all)), remembered, 0},
-		"what has not begun": {all, eventsOf(slices.Values(reading.listed[0]), 0), 0},
+		"what has not begun": {all, eventsOf(slices.Values(listed.listed[0]), 0), 0},
 	} {
-		got, reading := answer(tt.text, tt.remember)
-		if diff := cmp.Diff(want.Points, got.Points, cmpopts.IgnoreFields(forecast.Point{}, "Events")); diff != "" {
+		states, got := read(tt.text, tt.remember).Of("shop")
+		if states[0].Remembered != tt.remembers {
+			t.Errorf("%s: %d remembered", name, states[0].Remembered)
+		}
+		byStart := cmpopts.SortSlices(func(a, b calendar.Event) bool { return a.Start.Before(b.Start) })
+		if diff := cmp.Diff(want, got, byStart, cmpopts.IgnoreFields(calendar.Event{}, "ID")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		if states, events := reading.Of("shop"); states[0].Remembered != tt.remembers || len(events) != len(begins) {
-			t.Errorf("%s: %d remembered, %d events", name, states[0].Remembered, len(events))
-		}
 	}
-	if without, _ := answer(ahead, nil); cmp.Equal(want.Points, without.Points) {
+	expected := points(listed)
+	if diff := cmp.Diff(expected, points(read(ahead, remembered))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if cmp.Equal(expected, points(read(ahead, nil))) {
 		t.Error("without the past the same is expected")
 	}
 }
