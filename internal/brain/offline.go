@@ -160,9 +160,9 @@ func (o *Offline) Look(ctx context.Context, pool string, now time.Time) (*Known,
 	return &k, nil
 }
 
-// most is what the tuner found to be useful for a pool; 0: nothing, or other pools have a part in it, as in a running
-// usher (tuning.most). Where each user has a pool, there may be several.
-func (o *Offline) most(p *Pool, k *Known) int {
+// useful is how many server connections are of use to a pool, as tuning.useful says it in a running usher. Where each
+// user has a pool, there may be several.
+func (o *Offline) useful(p *Pool, k *Known) int {
 	pools := 0
 	for _, configured := range o.config.Pools {
 		if configured.Target.Server() == p.Server {
@@ -175,7 +175,8 @@ func (o *Offline) most(p *Pool, k *Known) int {
 	if o.config.Tuning != config.TuningOn || pools != 1 || p.Options.Mode == config.ModeSession {
 		return 0
 	}
-	if state, _ := tuner.Resume(k.lesson.Lesson, tuningRules(o.config.Tuning, []*charge{{Pool: *p}}), 0); state.Found {
+	rules := tuningRules(o.config.Tuning, []*charge{{Pool: *p}}, p.besideReserve(p.Budget))
+	if state, _ := tuner.Resume(k.lesson.Lesson, rules, 0); state.Size < rules.Max {
 		return state.Size
 	}
 	return 0
@@ -243,7 +244,7 @@ func (o *Offline) plan(p *Pool, f *forecast.Forecast, k *Known, q Question) scal
 		c.learn(b)
 	}
 	scaled := scaler.Pool{
-		Name: p.Name, Rules: scalingRules(p, o.most(p, k)), Forecast: f,
+		Name: p.Name, Rules: scalingRules(p, o.useful(p, k)), Forecast: f,
 		Observed: scaler.Observed{Unknown: true, Load: c.load},
 	}
 	target := p.Options.Size.Min

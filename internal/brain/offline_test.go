@@ -178,10 +178,12 @@ func TestThePlanBeginsWithWhatWasDecidedLast(t *testing.T) {
 		!strings.Contains(page.Text(s.time()), fmt.Sprintf("max 100, %d are of use", page.Limits.Cap)) {
 		t.Errorf("after the tuner found %d: %+v\n%s", s.Tuning()[0].Size, page.Limits, page.Text(s.time()))
 	}
-	s.reload(strings.Replace(tuned("on"), "max: 100", "max: 90", 1))
-	s.pools[0].Engine = server
-	if page := ask(); page.Limits.Cap != 0 {
-		t.Errorf("within other limits: %+v", page.Limits)
+	for most, want := range map[string]int{"max: 90": s.Tuning()[0].Size, "max: 6": 0} {
+		s.reload(strings.Replace(tuned("on"), "max: 100", most, 1))
+		s.pools[0].Engine = server
+		if page := ask(); page.Limits.Cap != want {
+			t.Errorf("with %s: %+v", most, page.Limits)
+		}
 	}
 	s.reload(tuned("on") + `  blog: {url: "postgres://shop@10.0.0.9/blog"}`)
 	if page := ask(); page.Limits.Cap != 0 {

@@ -60,8 +60,8 @@ func began(p *Pool, now time.Time) PoolState {
 	}
 }
 
-// back sees to it that nothing began later than now, when the clock has been set back: what waits for time to pass would
-// wait for all of that again.
+// back sees to it that nothing began later than now, when the clock has been set back: what waits for time to pass
+// would wait for all of that again.
 func (s *PoolState) back(now time.Time) {
 	for _, t := range []*time.Time{&s.Raised, &s.Dropped, &s.Forecast} {
 		if t.After(now) {
