@@ -101,6 +101,7 @@ var table = []row{
 	{"internal/forecast/backtest", nothing, []string{
 		"internal/calendar", "internal/history", "internal/forecast", "internal/forecast/report",
 	}, nil},
+	{"internal/past", nothing, []string{"internal/calendar", "internal/history"}, nil},
 	{"internal/staffing", nothing, nil, nil},
 	{"internal/scaler", nothing, []string{"internal/forecast", "internal/staffing"}, nil},
 	{"internal/tuner", nothing, nil, nil},
@@ -115,7 +116,7 @@ var table = []row{
 		"pool", "internal/calendar", "internal/calendar/feed", "internal/history", "internal/history/keeper",
 		"internal/history/sqlite", "internal/history/postgres", "internal/forecast", "internal/forecast/report",
 		"internal/staffing", "internal/scaler", "internal/tuner", "internal/status", "internal/config", "internal/keda",
-		"internal/foresight",
+		"internal/foresight", "internal/past",
 	}, []string{"golang.org/x/sync"}},
 
 	// What others scale by: it asks for a number and sees nothing else of usher.

@@ -49,6 +49,7 @@ type Brain struct {
 	forgetful string
 
 	// What the observing goroutine alone uses.
+	passed   time.Duration // between the last two looks, by the machine's clock
 	recorder history.Recorder
 	charges  map[string]*charge // by the pool's name
 	houses   map[string]*house  // by database server
@@ -71,7 +72,7 @@ func New(o Options) *Brain {
 		o.Clock.Step = lookStep
 	}
 	b := &Brain{
-		options: o, log: o.Log, news: make(chan struct{}, 1), routine: make(chan struct{}, 1),
+		options: o, log: o.Log, passed: o.Clock.Step, news: make(chan struct{}, 1), routine: make(chan struct{}, 1),
 		over: make(chan struct{}, 1), charges: map[string]*charge{}, houses: map[string]*house{},
 		outlooks: map[string]*outlook{}, overrides: map[string]override{}, lessons: map[string]lesson{},
 	}

@@ -17,13 +17,11 @@ import (
 	"github.com/usher-pg/usher/internal/calendar"
 	"github.com/usher-pg/usher/internal/calendar/feed"
 	"github.com/usher-pg/usher/internal/config"
+	"github.com/usher-pg/usher/internal/past"
 	"github.com/usher-pg/usher/internal/status"
 )
 
 const (
-	// calendarPast is how far back events are of interest: what is learned from them is learned from the history, which a
-	// forecast looks at for so long.
-	calendarPast = 400 * day
 	// watchCalendars is how often it is looked whether one has changed.
 	watchCalendars = 5 * time.Second
 )
@@ -40,7 +38,9 @@ type calendars struct {
 	// mutex guards what follows.
 	mutex   sync.Mutex
 	running map[string]*running // by name
-	past    past
+	// known is what took place, and complete that what the history has of it was read.
+	known    past.Events
+	complete bool
 }
 
 // running is a feed at work.
@@ -51,7 +51,7 @@ type running struct {
 	stop   context.CancelFunc
 	ended  chan struct{}
 
-	lately lately
+	lately past.Listing
 	told   []string // causes of the alarm that is; none: there is no alarm
 }
 
@@ -127,7 +127,7 @@ func (c *calendars) start(ctx context.Context, wanted config.Calendar, config fe
 	// What it listed before usher was started: some of it may be over since, and not in what is fetched now.
 	f.Restore()
 	events, state := f.Look()
-	r.lately.look(events, state.Copy, c.now())
+	r.lately.Look(events, state.Copy, c.now())
 	go func() {
 		defer close(r.ended)
 		_ = f.Run(ctx) // it ends with the context, and only then
@@ -157,7 +157,7 @@ func (c *calendars) look(now time.Time) (notices []notice, changed, over bool) {
 	defer c.mutex.Unlock()
 	for _, r := range c.running {
 		events, state := r.feed.Look()
-		other, ended := r.lately.look(events, state.Copy, now)
+		other, ended := r.lately.Look(events, state.Copy, now)
 		changed, over = changed || other, over || ended
 		if r.news(&state) {
 			notices = append(notices, notice(state))
@@ -170,7 +170,7 @@ func (c *calendars) look(now time.Time) (notices []notice, changed, over bool) {
 func feedConfig(folder string, inForce *config.Config, from *config.Calendar) feed.Config {
 	f := feed.Defaults()
 	f.Name, f.Kind, f.File, f.URL, f.Query = from.Name, from.Kind, from.File, string(from.URL), from.Query
-	f.Zone, f.Every, f.Past = loadZone(cmp.Or(from.Timezone, inForce.Timezone)), from.Poll, calendarPast
+	f.Zone, f.Every, f.Past = loadZone(cmp.Or(from.Timezone, inForce.Timezone)), from.Poll, past.Reach
 	f.Format = map[config.CalendarFormat]calendar.Format{
 		config.FormatICal: calendar.ICalendar, config.FormatCSV: calendar.CSV, config.FormatYAML: calendar.YAML,
 	}[from.Format]
@@ -214,7 +214,7 @@ func (c *calendars) events(pool string, now time.Time) []calendar.Event {
 		if concerns(&r.wanted, pool) {
 			listed := r.feed.Events()
 			all = appendEvents(all, listed.All(), &r.wanted)
-			all = appendEvents(all, c.past.unlisted(name, &r.lately, listed, now), &r.wanted)
+			all = appendEvents(all, c.known.Unlisted(name, &r.lately, listed, now), &r.wanted)
 		}
 	}
 	return all
@@ -245,7 +245,7 @@ func (c *calendars) states(now time.Time) []status.Calendar {
 		r := c.running[name]
 		listed, state := r.feed.Look()
 		shown := shownCalendar(&state)
-		for range c.past.unlisted(name, &r.lately, listed, now) {
+		for range c.known.Unlisted(name, &r.lately, listed, now) {
 			shown.Remembered++
 		}
 		states = append(states, shown)

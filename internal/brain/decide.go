@@ -45,7 +45,7 @@ func (h *house) decide(charges []*charge, now time.Time) {
 	pools := make([]scaler.Pool, len(charges))
 	for i, c := range charges {
 		c.scaled = scaler.Pool{
-			Name: c.Name, Rules: scalingRules(&c.Pool, h.tuning.most(charges)), Observed: c.observed(),
+			Name: c.Name, Rules: scalingRules(&c.Pool, h.tuning.useful(charges)), Observed: c.observed(),
 		}
 		pools[i] = c.scaled
 		pools[i].Forecast, pools[i].Override = h.brain.forecastOf(c.Name), h.brain.overrideOf(c.Database, now)

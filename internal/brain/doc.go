@@ -7,7 +7,7 @@
 //	observing  once a second: samples into buckets, decisions into targets (observe.go, decide.go, tune.go)
 //	foreseeing when there is something new to learn from: forecasts (foresee.go)
 //	reading    calendars, as the configuration has them (calendars.go)
-//	remembering  events that took place, which calendars do not list for ever (past.go, remember.go)
+//	remembering  events that took place, which calendars do not list for ever (remember.go)
 //	showing    what it knows, for status and for other autoscalers (view.go)
 //
 // The data path does not wait for it. A pool keeps its target if the brain fails to decide; a history that cannot be

@@ -11,16 +11,22 @@ import (
 // decideEvery is how often targets are decided on. An emergency does not wait for it.
 const decideEvery = 5 * time.Second
 
+// leastPassed is the least time between two looks that is reckoned with: after a stall one may follow at once.
+const leastPassed = time.Millisecond
+
 // observe looks at the pools, until ctx ends.
 func (b *Brain) observe(ctx context.Context) error {
 	ticker := time.NewTicker(b.options.Clock.Step)
 	defer ticker.Stop()
+	last := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			b.leave()
 			return nil
 		case <-ticker.C:
+			begun := time.Now() // ticks are late on a busy machine
+			b.passed, last = max(begun.Sub(last), leastPassed), begun
 			b.look(b.options.Clock.Now())
 		}
 	}

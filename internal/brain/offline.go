@@ -22,6 +22,7 @@ import (
 	"github.com/usher-pg/usher/internal/history"
 	"github.com/usher-pg/usher/internal/history/postgres"
 	"github.com/usher-pg/usher/internal/history/sqlite"
+	"github.com/usher-pg/usher/internal/past"
 	"github.com/usher-pg/usher/internal/scaler"
 	"github.com/usher-pg/usher/internal/status"
 	"github.com/usher-pg/usher/internal/tuner"
@@ -73,8 +74,8 @@ func (r *Reading) Remember(events []history.Event, now time.Time) {
 			if len(own) == 0 {
 				return
 			}
-			gone := notIn(own, slices.Values(r.listed[i]), len(r.listed[i]))
-			r.remembered[i] = slices.AppendSeq(make([]calendar.Event, 0, len(gone)), begun(gone, now))
+			gone := past.NotIn(own, slices.Values(r.listed[i]), len(r.listed[i]))
+			r.remembered[i] = slices.AppendSeq(make([]calendar.Event, 0, len(gone)), past.Begun(gone, now))
 			r.states[i].Remembered = len(r.remembered[i])
 		})
 	}
@@ -139,7 +140,7 @@ func (o *Offline) Pools(ctx context.Context) ([]string, error) { return o.store.
 
 // Remembered are the events that took place, of all calendars, as far back as forecasts look.
 func (o *Offline) Remembered(ctx context.Context, now time.Time) ([]history.Event, error) {
-	return o.store.Events(ctx, now.Add(-calendarPast), now)
+	return o.store.Events(ctx, now.Add(-past.Reach), now)
 }
 
 // Question is what is asked of an Offline.
@@ -152,7 +153,7 @@ type Question struct {
 
 // Known is what of the history a forecast stands on.
 type Known struct {
-	past    []history.Bucket
+	buckets []history.Bucket
 	records []history.Record // forecasts of the days that are judged
 	decided *foresight.Decided
 	lesson  lesson // of the pool's server
@@ -162,7 +163,7 @@ type Known struct {
 func (o *Offline) Look(ctx context.Context, pool string, now time.Time) (*Known, error) {
 	var k Known
 	var err error
-	if k.past, err = o.store.Range(ctx, pool, now.Add(-forecast.Memory), now); err != nil {
+	if k.buckets, err = o.store.Range(ctx, pool, now.Add(-forecast.Memory), now); err != nil {
 		return nil, err
 	}
 	if k.records, err = o.store.Forecasts(ctx, pool, now.Add(-(judgedDays+1)*day), now); err != nil {
@@ -184,9 +185,9 @@ func (o *Offline) Look(ctx context.Context, pool string, now time.Time) (*Known,
 	return &k, nil
 }
 
-// most is what the tuner found to be useful for a pool; 0: nothing, or other pools have a part in it, as in a running
-// usher (tuning.most). Where each user has a pool, there may be several.
-func (o *Offline) most(p *Pool, k *Known) int {
+// useful is how many server connections are of use to a pool, as tuning.useful says it in a running usher. Where each
+// user has a pool, there may be several.
+func (o *Offline) useful(p *Pool, k *Known) int {
 	pools := 0
 	for _, configured := range o.config.Pools {
 		if configured.Target.Server() == p.Server {
@@ -199,7 +200,8 @@ func (o *Offline) most(p *Pool, k *Known) int {
 	if o.config.Tuning != config.TuningOn || pools != 1 || p.Options.Mode == config.ModeSession {
 		return 0
 	}
-	if state, _ := tuner.Resume(k.lesson.Lesson, tuningRules(o.config.Tuning, []*charge{{Pool: *p}}), 0); state.Found {
+	rules := tuningRules(o.config.Tuning, []*charge{{Pool: *p}}, p.besideReserve(p.Budget))
+	if state, _ := tuner.Resume(k.lesson.Lesson, rules, 0); state.Size < rules.Max {
 		return state.Size
 	}
 	return 0
@@ -228,13 +230,13 @@ func (o *Offline) Answer(q Question, k *Known, r *Reading) (*foresight.Page, err
 	p := o.pool(q.Pool)
 	states, events := r.Of(p.Database)
 	in := forecast.Input{
-		Pool: p.Name, Now: q.Now, Zone: zone, History: k.past, Events: events, Rules: forecastRules(o.config, &p),
+		Pool: p.Name, Now: q.Now, Zone: zone, History: k.buckets, Events: events, Rules: forecastRules(o.config, &p),
 		Calibration: k.calibration(zone),
 	}
 	var expected, usual forecast.Forecast
 	var accuracy report.Accuracy
 	var g sync.WaitGroup // a person waits, and there is more than one core
-	g.Go(func() { accuracy = judge(decode(k.records, zone), k.past, q.Now) })
+	g.Go(func() { accuracy = judge(decode(k.records, zone), k.buckets, q.Now) })
 	if len(imagined) > 0 {
 		usualIn := in
 		g.Go(func() { usual = forecast.Make(usualIn) })
@@ -243,7 +245,7 @@ func (o *Offline) Answer(q Question, k *Known, r *Reading) (*foresight.Page, err
 	expected = forecast.Make(in)
 	g.Wait()
 	page := &foresight.Page{
-		Mode: string(p.Options.Scaling.Mode), Stands: expected.Rung.String(), History: whole(k.past, q.Now),
+		Mode: string(p.Options.Scaling.Mode), Stands: expected.Rung.String(), History: whole(k.buckets, q.Now),
 		Calendars: states, WhatIf: q.WhatIf,
 		Next: slices.AppendSeq([]calendar.Event{}, calendar.NewSet(events).Overlapping(q.Now, q.Now.Add(eventsAhead))),
 	}
@@ -263,11 +265,11 @@ func (o *Offline) Answer(q Question, k *Known, r *Reading) (*foresight.Page, err
 // plan is what a pool would do that has what was decided last, or what it must have.
 func (o *Offline) plan(p *Pool, f *forecast.Forecast, k *Known, q Question) scaler.Outlook {
 	var c charge
-	for _, b := range k.past[max(0, len(k.past)-int(day/history.Step)):] {
+	for _, b := range k.buckets[max(0, len(k.buckets)-int(day/history.Step)):] {
 		c.learn(b)
 	}
 	scaled := scaler.Pool{
-		Name: p.Name, Rules: scalingRules(p, o.most(p, k)), Forecast: f,
+		Name: p.Name, Rules: scalingRules(p, o.useful(p, k)), Forecast: f,
 		Observed: scaler.Observed{Unknown: true, Load: c.load},
 	}
 	target := p.Options.Size.Min

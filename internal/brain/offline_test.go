@@ -20,6 +20,7 @@ import (
 	"github.com/usher-pg/usher/internal/foresight"
 	"github.com/usher-pg/usher/internal/history"
 	"github.com/usher-pg/usher/internal/history/sqlite"
+	"github.com/usher-pg/usher/internal/past"
 	"github.com/usher-pg/usher/internal/scaler"
 )
 
@@ -67,29 +68,29 @@ func TestOfflineAnswersWithoutARunningUsher(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = store.Close() }()
-	var past []history.Bucket
+	var buckets []history.Bucket
 	for at := noon.AddDate(0, 0, -20); at.Before(noon); at = at.Add(time.Hour) {
-		past = append(past, history.Bucket{
+		buckets = append(buckets, history.Bucket{
 			Start: at, Width: time.Hour, Samples: 3600, Mean: 5, P95: 7, Max: 9, Arrivals: 900, Service: 20 * time.Millisecond,
 		})
 	}
 	calibration := forecast.Calibration{}
 	calibration.Logs[0][0][1] = 1.25
 	made := forecast.Make(forecast.Input{
-		Pool: "shop", Now: noon.AddDate(0, 0, -1), History: past, Calibration: calibration,
+		Pool: "shop", Now: noon.AddDate(0, 0, -1), History: buckets, Calibration: calibration,
 	})
 	text, err := json.Marshal(made)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(store.Append(t.Context(), "shop", past), store.Append(t.Context(), "each/anna", past[:2]),
+	if err := errors.Join(store.Append(t.Context(), "shop", buckets), store.Append(t.Context(), "each/anna", buckets[:2]),
 		store.SaveForecast(t.Context(), "shop", made.Issued, text),
 		store.SaveForecast(t.Context(), "shop", noon.Add(-time.Hour), []byte("of another version"))); err != nil {
 		t.Fatal(err)
 	}
 	checkOffline(t, c, folder, calibration) // while the other has it open
 	o := &Offline{config: c}
-	page, err := o.Answer(Question{Pool: "each/anna", Now: noon}, &Known{past: past[:2]}, &Reading{})
+	page, err := o.Answer(Question{Pool: "each/anna", Now: noon}, &Known{buckets: buckets[:2]}, &Reading{})
 	if err != nil || page.Database != "each" || page.User != "anna" || page.Limits.Max != 7 ||
 		!strings.Contains(page.Absent, "1 is needed") {
 		t.Errorf("%+v, %v", page, err)
@@ -183,10 +184,12 @@ func TestThePlanBeginsWithWhatWasDecidedLast(t *testing.T) {
 		!strings.Contains(page.Text(s.time()), fmt.Sprintf("max 100, %d are of use", page.Limits.Cap)) {
 		t.Errorf("after the tuner found %d: %+v\n%s", s.Tuning()[0].Size, page.Limits, page.Text(s.time()))
 	}
-	s.reload(strings.Replace(tuned("on"), "max: 100", "max: 90", 1))
-	s.pools[0].Engine = server
-	if page := ask(); page.Limits.Cap != 0 {
-		t.Errorf("within other limits: %+v", page.Limits)
+	for most, want := range map[string]int{"max: 90": s.Tuning()[0].Size, "max: 6": 0} {
+		s.reload(strings.Replace(tuned("on"), "max: 100", most, 1))
+		s.pools[0].Engine = server
+		if page := ask(); page.Limits.Cap != want {
+			t.Errorf("with %s: %+v", most, page.Limits)
+		}
 	}
 	s.reload(tuned("on") + `  blog: {url: "postgres://shop@10.0.0.9/blog"}`)
 	if page := ask(); page.Limits.Cap != 0 {
@@ -199,12 +202,12 @@ func TestWhatIfShowsWhatItChanges(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	o := &Offline{config: offlineConfig(t, folder)}
-	var past []history.Bucket
+	var buckets []history.Bucket
 	for at := noon.AddDate(0, 0, -30); at.Before(noon); at = at.Add(time.Hour) {
-		past = append(past, history.Bucket{Start: at, Width: time.Hour, Samples: 3600, Mean: 5, Max: 9})
+		buckets = append(buckets, history.Bucket{Start: at, Width: time.Hour, Samples: 3600, Mean: 5, Max: 9})
 	}
 	q := Question{Pool: "shop", Now: noon, WhatIf: []string{"guests=300 at 2026-06-20T18:00 kind=wedding"}}
-	page, err := o.Answer(q, &Known{past: past}, &Reading{})
+	page, err := o.Answer(q, &Known{buckets: buckets}, &Reading{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +220,8 @@ func TestWhatIfShowsWhatItChanges(t *testing.T) {
 		}
 	}
 	q.WhatIf = []string{"guests=many at noon"}
-	if _, err := o.Answer(q, &Known{past: past}, &Reading{}); err == nil || !strings.Contains(err.Error(), "expected") {
+	_, err = o.Answer(q, &Known{buckets: buckets}, &Reading{})
+	if err == nil || !strings.Contains(err.Error(), "expected") {
 		t.Errorf("%v", err)
 	}
 }
@@ -238,7 +242,7 @@ func TestWhatIsRememberedIsAsIfItWereListed(t *testing.T) {
 	}
 	defer store.Close()
 	fillParties(t, store, begins, noon)
-	past, err := store.Range(t.Context(), "shop", noon.AddDate(-1, 0, 0), noon)
+	buckets, err := store.Range(t.Context(), "shop", noon.AddDate(-1, 0, 0), noon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +256,7 @@ func TestWhatIsRememberedIsAsIfItWereListed(t *testing.T) {
 		return reading
 	}
 	points := func(r *Reading) []scaler.Row {
-		page, err := o.Answer(Question{Pool: "shop", Now: noon}, &Known{past: past}, r)
+		page, err := o.Answer(Question{Pool: "shop", Now: noon}, &Known{buckets: buckets}, r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +265,7 @@ func TestWhatIsRememberedIsAsIfItWereListed(t *testing.T) {
 	all := parties(begins...)
 	listed := read(all, nil)
 	_, want := listed.Of("shop")
-	remembered := eventsOf(slices.Values(listed.listed[0][:8]), 0)
+	remembered := past.EventsOf(slices.Values(listed.listed[0][:8]), 0)
 	ahead := strings.Replace(all, parties(begins[:8]...), parties(), 1)
 	for name, tt := range map[string]struct {
 		text      string
@@ -272,7 +276,7 @@ func TestWhatIsRememberedIsAsIfItWereListed(t *testing.T) {
 		"what comes is":      {ahead, remembered, 8},
 		"some of it":         {all, remembered[2:5], 0},
 		"with other IDs":     {strings.NewReplacer("\n", "\nx").Replace(strings.TrimSpace(all)), remembered, 0},
-		"what has not begun": {all, eventsOf(slices.Values(listed.listed[0]), 0), 0},
+		"what has not begun": {all, past.EventsOf(slices.Values(listed.listed[0]), 0), 0},
 	} {
 		states, got := read(tt.text, tt.remember).Of("shop")
 		if states[0].Remembered != tt.remembers {

@@ -17,6 +17,7 @@ import (
 	"github.com/usher-pg/usher/internal/forecast"
 	"github.com/usher-pg/usher/internal/history"
 	"github.com/usher-pg/usher/internal/history/sqlite"
+	"github.com/usher-pg/usher/internal/past"
 )
 
 const partyLasts = 30 * time.Minute
@@ -347,7 +348,7 @@ func TestACalendarThatIsTakenOutCountsNoMore(t *testing.T) {
 			Source: "parties", ID: "1", Name: "a party", Start: time.Now().Add(-day), End: time.Now().Add(-day + time.Hour),
 		}
 		long := wedding
-		long.Name, long.Start = "last year's", time.Now().Add(-2*calendarPast)
+		long.Name, long.Start = "last year's", time.Now().Add(-2*past.Reach)
 		long.End = long.Start
 		ahead := wedding
 		ahead.Name, ahead.Start, ahead.End = "a wrong clock's", time.Now().Add(day), time.Now().Add(day)

@@ -95,15 +95,15 @@ func witnessed(ctx context.Context, store history.Store, events []history.Event)
 func (c *calendars) recalled() bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return c.past.recalled
+	return c.complete
 }
 
 // recall begins with the events that are kept.
 func (c *calendars) recall(events []history.Event) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.past.recalled = true
-	c.past.remember(events)
+	c.complete = true
+	c.known.Remember(events)
 }
 
 // ended are the events of all calendars that have ended, as far as these know, and are not remembered.
@@ -112,7 +112,7 @@ func (c *calendars) ended(now time.Time) []history.Event {
 	defer c.mutex.Unlock()
 	var events []history.Event
 	for _, r := range c.running {
-		events = append(events, c.past.ended(&r.lately, now)...)
+		events = append(events, c.known.Ended(&r.lately, now)...)
 	}
 	return events
 }
@@ -121,8 +121,8 @@ func (c *calendars) ended(now time.Time) []history.Event {
 func (c *calendars) remember(events []history.Event) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.past.remember(events)
+	c.known.Remember(events)
 	for _, r := range c.running {
-		c.past.settle(&r.lately)
+		c.known.Settle(&r.lately)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/usher-pg/usher/internal/calendar"
 	"github.com/usher-pg/usher/internal/calendar/feed"
 	"github.com/usher-pg/usher/internal/config"
-	"github.com/usher-pg/usher/internal/history"
+	"github.com/usher-pg/usher/internal/past"
 	"github.com/usher-pg/usher/internal/status"
 )
 
@@ -81,112 +81,6 @@ func TestEventsThatCannotBeReadAreNoTroubleOfForecasts(t *testing.T) {
 	}
 }
 
-// TestWhatEndedIsFoundOnce, whatever the clock does meanwhile.
-func TestWhatEndedIsFoundOnce(t *testing.T) {
-	t.Parallel()
-	var listed []calendar.Event
-	for i, at := range aDayEach(saturday, 5) {
-		listed = append(listed, calendar.Event{
-			Source: "parties", ID: fmt.Sprint(i), Name: fmt.Sprint(i), Start: at, End: at.Add(time.Hour),
-		})
-	}
-	var p past
-	var l lately
-	set := calendar.NewSet(listed)
-	for _, step := range []struct {
-		now  time.Duration // since saturday
-		over bool          // noticed by looking
-		want []string      // found
-		seen bool          // and demand is known
-	}{
-		{-time.Hour, false, nil, true},
-		{-time.Minute, false, nil, true},
-		{300 * day, true, []string{"0", "1", "2", "3", "4"}, false},
-		{301 * day, false, nil, false},
-		{-time.Minute, false, nil, true},
-		{59 * time.Minute, false, nil, true},
-		{time.Hour, true, []string{"0"}, false},
-		{2 * time.Hour, false, []string{"0"}, true},
-		{3 * time.Hour, false, nil, true},
-		{day + 2*time.Hour, true, []string{"1"}, false},
-		{day + 9*time.Hour, false, []string{"1"}, false},
-		{4*day + 3*time.Hour, true, []string{"1", "2", "3", "4"}, true},
-		{-day, false, nil, true},
-		{4*day + 3*time.Hour, true, nil, true},
-	} {
-		now := saturday.Add(step.now)
-		if _, over := l.look(set, now, now); over != step.over {
-			t.Errorf("%v: a look says %v", step.now, over)
-		}
-		ended := p.ended(&l, now)
-		var names []string
-		for _, e := range ended {
-			names = append(names, e.Name)
-		}
-		if !slices.Equal(names, step.want) {
-			t.Errorf("%v: found %v, want %v", step.now, names, step.want)
-		}
-		if step.seen {
-			p.remember(ended)
-		}
-		p.settle(&l)
-	}
-}
-
-// TestWhatIsGoneIsKnownOnce, whether it is remembered already or not, and without a look or a copy in between.
-func TestWhatIsGoneIsKnownOnce(t *testing.T) {
-	t.Parallel()
-	var p past
-	var l lately
-	party := calendar.Event{Source: "parties", ID: "1", Start: saturday, End: saturday.Add(time.Hour), Guests: 9}
-	remembered := eventsOf(slices.Values([]calendar.Event{party}), 0)
-	with, without, now := calendar.NewSet([]calendar.Event{party}), calendar.NewSet(), saturday.Add(2*time.Hour)
-	for _, step := range []struct {
-		what   string
-		do     func()
-		listed *calendar.Set
-		want   int
-	}{
-		{"it is not known", func() {}, without, 0},
-		{"it is remembered", func() { p.remember(remembered) }, without, 1},
-		{"it is listed", func() { l.look(with, saturday, now) }, with, 0},
-		{"it has been dropped", func() {}, without, 1},
-		{"that was noticed", func() { l.look(without, now, now) }, without, 1},
-		{"it was not remembered", func() { p = past{version: 7} }, without, 1},
-		{"it is listed again", func() { l.look(with, now, now) }, with, 0},
-		{"nothing remembers it", func() { l.look(without, saturday, now) }, without, 0},
-	} {
-		step.do()
-		got := slices.Collect(p.unlisted("parties", &l, step.listed, now))
-		if len(got) != step.want || len(got) > 0 && got[0] != party {
-			t.Errorf("%s: %v", step.what, got)
-		}
-	}
-}
-
-func TestTheHistoryBearsWitness(t *testing.T) {
-	t.Parallel()
-	at := func(minutes int) time.Time { return saturday.Add(time.Duration(minutes) * time.Minute) }
-	buckets := []history.Bucket{
-		{Start: at(0), Width: 5 * time.Minute}, {Start: at(5), Width: 5 * time.Minute}, {Start: at(60), Width: time.Hour},
-	}
-	for _, tt := range []struct {
-		from, to int
-		want     bool
-	}{
-		{-60, -10, false}, {-60, 1, true}, {3, 4, true}, {5, 5, true}, {10, 10, false}, {9, 20, true}, {20, 50, false},
-		{20, 61, true}, {80, 90, true}, {119, 300, true}, {120, 300, false},
-	} {
-		e := history.Event{Start: at(tt.from), End: at(tt.to)}
-		if got := history.During(buckets, &e); got != tt.want {
-			t.Errorf("from %d to %d: %v", tt.from, tt.to, got)
-		}
-	}
-	if history.During(nil, &history.Event{Start: at(0), End: at(9)}) {
-		t.Error("nothing bears witness")
-	}
-}
-
 // BenchmarkRemember is what usher forecast does to see which of 5,000 remembered events a calendar still lists: all of
 // them, or none.
 func BenchmarkRemember(b *testing.B) {
@@ -199,7 +93,7 @@ func BenchmarkRemember(b *testing.B) {
 		})
 	}
 	listed = slices.Collect(calendar.NewSet(listed).All())
-	remembered := eventsOf(slices.Values(listed), 0)
+	remembered := past.EventsOf(slices.Values(listed), 0)
 	for name, some := range map[string][]calendar.Event{"all": listed, "none": nil} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

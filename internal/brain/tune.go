@@ -1,6 +1,7 @@
 package brain
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -12,9 +13,10 @@ import (
 // tuning is what is known of how many busy connections a database server can use.
 type tuning struct {
 	mode   config.TuningMode
-	clock  time.Duration // that the tuner sees: it never jumps
+	clock  time.Duration // that the tuner sees: the time that was looked at
 	before map[string]pool.Sample
 	state  tuner.State
+	most   int // the largest size there may be
 	// resumed says that state began with what is remembered, if there is anything.
 	resumed bool
 	steps   []tuner.Step // the last ones, the newest last
@@ -23,10 +25,10 @@ type tuning struct {
 // mostSteps is how many steps are remembered to be shown.
 const mostSteps = 20
 
-// most is what the tuner found to be useful for the pool of a server; 0: it has found nothing, or several pools share
-// the server, whose targets the budget divides.
-func (t *tuning) most(charges []*charge) int {
-	if t.mode != config.TuningOn || !t.state.Found || len(charges) != 1 || charges[0].inSessions() {
+// useful is how many server connections are of use to the pool of a server; 0: as many as there may be, or several
+// pools share the server, whose targets the budget divides. While a search is under way it is the best size so far.
+func (t *tuning) useful(charges []*charge) int {
+	if t.mode != config.TuningOn || len(charges) != 1 || charges[0].inSessions() || t.state.Size >= t.most {
 		return 0
 	}
 	return t.state.Size
@@ -43,19 +45,21 @@ func (h *house) tune(charges []*charge, now time.Time) {
 			c.limitTo(0) // it may have had another mode
 		}
 	}
+	budget := budgetOf(charges)
 	charges = slices.DeleteFunc(slices.Clone(charges), (*charge).inSessions)
 	t := &h.tuning
 	mode := h.brain.options.Config().Tuning
-	t.clock += h.brain.options.Clock.Step
 	seen, whole := t.observe(h.brain, charges)
 	if mode != t.mode {
 		t.mode, t.resumed = mode, false
 		t.state = tuner.State{}
 	}
-	rules := tuningRules(mode, charges)
+	rules := tuningRules(mode, charges, budget)
 	if !whole || rules.Max < rules.Min {
 		return
 	}
+	t.most = rules.Max
+	t.clock += h.brain.passed
 	h.resume(rules)
 	var steps []tuner.Step
 	t.state, steps = tuner.Decide(t.state, rules, seen, t.clock)
@@ -75,12 +79,31 @@ func (h *house) tell(steps []tuner.Step) {
 	}
 }
 
+// budgetOf is what pools of a server may have at once beside what is kept for their reserves and for sessions. 0: no
+// limit.
+func budgetOf(charges []*charge) int {
+	if len(charges) == 0 {
+		return 0
+	}
+	budget := charges[0].Budget
+	for _, c := range charges {
+		budget = c.besideReserve(budget)
+		if c.inSessions() && budget > 0 {
+			budget = max(1, budget-c.Options.Size.Min)
+		}
+	}
+	return budget
+}
+
 // tuningRules are what an operator has decided about a server: that of its pools together.
-func tuningRules(mode config.TuningMode, charges []*charge) tuner.Rules {
+func tuningRules(mode config.TuningMode, charges []*charge, budget int) tuner.Rules {
 	least, most := 0, 0
 	for _, c := range charges {
 		least += max(1, c.Options.Size.Min)
 		most += c.Options.Size.Max
+	}
+	if budget > 0 {
+		most = min(most, max(least, budget))
 	}
 	r := tuner.Standard(min(least, tuner.MostConnections), min(most, tuner.MostConnections))
 	r.On = mode != config.TuningOff
@@ -104,8 +127,8 @@ func (t *tuning) observe(b *Brain, charges []*charge) (o tuner.Observed, whole b
 		o.Held += s.ServiceSum - last.ServiceSum
 		busy, waiting := float64(s.Busy), float64(s.Waiting)
 		if served >= manyServed { // then time summed up over time is their mean (Little), and a sample is chance
-			busy = (s.ServiceSum - last.ServiceSum).Seconds() / b.options.Clock.Step.Seconds()
-			waiting = (s.WaitSum - last.WaitSum).Seconds() / b.options.Clock.Step.Seconds()
+			busy = (s.ServiceSum - last.ServiceSum).Seconds() / b.passed.Seconds()
+			waiting = (s.WaitSum - last.WaitSum).Seconds() / b.passed.Seconds()
 		}
 		o.Busy += busy
 		o.Waiting += waiting
@@ -122,10 +145,11 @@ func (t *tuning) observe(b *Brain, charges []*charge) (o tuner.Observed, whole b
 // manyServed is how many requests of a step tell more by their times than a look at one moment.
 const manyServed = 20
 
-// limit divides the tuner's limit among the pools of the server by what they ask for.
+// limit divides the tuner's limit among the pools of the server by what they ask for. If that is as many as there may
+// be, sizes and budget see to it.
 func (h *house) limit(charges []*charge) {
-	total := h.tuning.state.Limit
-	if h.tuning.mode != config.TuningOn || total == 0 {
+	total, most := h.tuning.state.Limit, h.tuning.most
+	if h.tuning.mode != config.TuningOn || total == 0 || total == most {
 		for _, c := range charges {
 			c.limitTo(0)
 		}
@@ -166,7 +190,7 @@ func (b *Brain) eventNear(pool string) string {
 	now := b.options.Clock.Now()
 	for i := range f.Spikes {
 		if s := &f.Spikes[i]; now.After(s.Start.Add(-eventLead)) && now.Before(s.End) {
-			return s.Why
+			return cmp.Or(s.Why, "a spike")
 		}
 	}
 	return ""

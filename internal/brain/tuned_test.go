@@ -16,6 +16,7 @@ type busyServer struct {
 	// mutex guards the rest.
 	mutex  sync.Mutex
 	limit  int
+	slow   float64 // how many times as long transactions take; 0: once
 	sample pool.Sample
 }
 
@@ -24,7 +25,7 @@ func (e *busyServer) Sample() pool.Sample {
 	defer e.mutex.Unlock()
 	const clients = 200
 	n := float64(min(e.limit, clients))
-	served := 1000 * n / (1 + 0.02*(n-1) + 0.0153*n*(n-1))
+	served := 1000 * n / (1 + 0.02*(n-1) + 0.0153*n*(n-1)) / max(1, e.slow)
 	e.sample.Busy, e.sample.Waiting, e.sample.Open = int(n), clients-int(n), int(n)
 	e.sample.Served += uint64(served)
 	e.sample.Arrived = e.sample.Served

@@ -189,3 +189,26 @@ func randomEvents(random *rand.Rand) []Event {
 	}
 	return events
 }
+
+func TestTheHistoryBearsWitness(t *testing.T) {
+	t.Parallel()
+	at := func(minutes int) time.Time { return evening.Add(time.Duration(minutes) * time.Minute) }
+	buckets := []Bucket{
+		{Start: at(0), Width: 5 * time.Minute}, {Start: at(5), Width: 5 * time.Minute}, {Start: at(60), Width: time.Hour},
+	}
+	for _, tt := range []struct {
+		from, to int
+		want     bool
+	}{
+		{-60, -10, false}, {-60, 1, true}, {3, 4, true}, {5, 5, true}, {10, 10, false}, {9, 20, true}, {20, 50, false},
+		{20, 61, true}, {80, 90, true}, {119, 300, true}, {120, 300, false},
+	} {
+		e := Event{Start: at(tt.from), End: at(tt.to)}
+		if got := During(buckets, &e); got != tt.want {
+			t.Errorf("from %d to %d: %v", tt.from, tt.to, got)
+		}
+	}
+	if During(nil, &Event{Start: at(0), End: at(9)}) {
+		t.Error("nothing bears witness")
+	}
+}

@@ -184,25 +184,54 @@ func (d *decision) end() {
 	}
 }
 
-// begin starts with a size, and again when the safe limits have changed.
+// begin starts with a size, and adapts to other safe limits.
 func (d *decision) begin() {
-	if d.begun && d.least == d.Min && d.most == d.Max {
-		return
-	}
-	first := !d.begun
-	if first {
+	switch {
+	case !d.begun:
 		*d.State = State{begun: true, seen: d.now, Size: d.Start, noise: priorNoise * priorNoise, calm: calmFirst}
 		if d.Start == 0 {
 			d.Size = d.Max
 		}
+		d.least, d.most, d.Size = d.Min, d.Max, d.clamp(d.Size)
+		d.search()
+	case d.least != d.Min || d.most != d.Max:
+		d.adapt()
 	}
+}
+
+// adapt goes on within other safe limits. What is known stays as long as they do not matter to it: pools come and go. A
+// size that was the largest allowed is so still: it was not the tuner who limited it.
+func (d *decision) adapt() {
+	size, matter := d.Rules.adapted(d.Size, d.least, d.most)
 	d.least, d.most = d.Min, d.Max
-	d.trial.on = false
-	d.Size = d.clamp(d.Size)
-	d.search()
-	if !first {
-		d.say(Reopen, 0, "the safe limits are %d and %d now", d.Min, d.Max)
+	if !matter {
+		if d.floor.size < d.Min {
+			d.floor = bound{}
+		}
+		if d.ceiling.size > d.Max {
+			d.ceiling = bound{}
+		}
+		if d.trial.on && d.clamp(d.trial.candidate) != d.trial.candidate {
+			d.giveUp("it is not allowed any more")
+		}
+		return
 	}
+	d.trial.on = false
+	d.Size = size
+	d.search()
+	d.say(Reopen, 0, "the safe limits are %d and %d now", d.Min, d.Max)
+}
+
+// adapted is what becomes of a size that was the best one between other limits, and whether they matter: if it is
+// outside of the new ones, or there may be a better one beyond the old ones.
+func (r Rules) adapted(size, least, most int) (adapted int, matter bool) {
+	switch {
+	case size == most && r.Max > most:
+		return r.Max, true
+	case size == least && r.Min < least:
+		return r.clamp(size), true
+	}
+	return r.clamp(size), r.clamp(size) != size
 }
 
 // unusable says why an observation teaches nothing.

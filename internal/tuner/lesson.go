@@ -30,25 +30,26 @@ func (s State) Lesson() Lesson {
 
 // possible reports whether there is anything in a lesson, and it is one.
 func (l Lesson) possible() bool {
-	return l.Size >= 1 && l.Size <= MostConnections && finite(l.Rate) && l.Rate >= 0
+	return l.Size >= 1 && l.Min <= l.Size && l.Size <= l.Max && l.Max <= MostConnections && finite(l.Rate) && l.Rate >= 0
 }
 
 // Resume is the state to begin with when a lesson is remembered. Its size holds at once, but it is a memory: server,
 // machine and statements may be others by now. As soon as the load fills it, both neighbours are checked, and from then
 // on, or during an event at once, the search begins anew if the same number of connections does much more or less than
-// it did. If the safe limits are others than those it was found within, it is no more than where a search begins.
+// it did. If other safe limits matter to it, it is no more than where a search begins.
 func Resume(l Lesson, r Rules, now time.Duration) (State, []Step) {
 	r.check()
 	if !r.On || !l.possible() {
 		return State{}, nil
 	}
-	r.Start = l.Size
+	size, matter := r.adapted(l.Size, l.Min, l.Max)
+	r.Start = size
 	s := State{}
 	d := &decision{State: &s, Rules: r, now: now}
 	d.begin()
 	d.Limit = d.Size
-	if l.Size != d.Size || l.Min != d.Min || l.Max != d.Max {
-		d.say(Recall, 0, "it was found between %d and %d, and is searched from between %d and %d", l.Min, l.Max,
+	if matter {
+		d.say(Recall, 0, "%d was found between %d and %d, and is searched from between %d and %d", l.Size, l.Min, l.Max,
 			d.Min, d.Max)
 		return s, d.steps
 	}

@@ -75,8 +75,9 @@ func TestLessonsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	r := Standard(2, 100)
 	for _, l := range []Lesson{
-		{}, {Size: -1}, {Size: MostConnections + 1, Max: 100}, {Size: 8, Rate: math.NaN()}, {Size: 8, Rate: math.Inf(1)},
-		{Size: 8, Rate: -1},
+		{}, {Size: -1, Min: -2, Max: 100}, {Size: MostConnections + 1, Max: MostConnections + 1}, {Size: 8},
+		{Size: 8, Max: 7}, {Size: 8, Min: 9, Max: 100}, {Size: 8, Max: 1 << 40}, {Size: 8, Max: 100, Rate: -1},
+		{Size: 8, Max: 100, Rate: math.NaN()}, {Size: 8, Max: 100, Rate: math.Inf(1)},
 	} {
 		if s, steps := Resume(l, r, 0); s.begun || len(steps) > 0 {
 			t.Errorf("%+v: %+v", l, steps)
@@ -94,10 +95,12 @@ func TestLessonsThatCannotBe(t *testing.T) {
 	}{
 		{Lesson{Size: 8, Min: 2, Max: 100}, 8, true},
 		{Lesson{Size: 8, Rate: 1e-300, Min: 2, Max: 100}, 8, true},
-		{Lesson{Size: 8, Rate: 4000, Min: 2, Max: 200}, 8, false},
+		{Lesson{Size: 8, Rate: 4000, Min: 1, Max: 200}, 8, true}, // it would have been found here as well
+		{Lesson{Size: 8, Rate: 4000, Min: 3, Max: 50}, 8, true},
+		{Lesson{Size: 8, Rate: 4000, Min: 8, Max: 50}, 8, false},    // fewer were not tried
+		{Lesson{Size: 50, Rate: 4000, Min: 2, Max: 50}, 100, false}, // nor more
 		{Lesson{Size: 150, Rate: 4000, Min: 2, Max: 200}, 100, false},
 		{Lesson{Size: 1, Min: 1, Max: 100}, 2, false},
-		{Lesson{Size: 1, Min: 2, Max: 100}, 2, false},
 	} {
 		s, steps := Resume(test.lesson, r, time.Second)
 		if s.Size != test.size || s.Limit != test.size || s.Found != test.found || len(steps) != 1 {

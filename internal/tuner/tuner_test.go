@@ -109,7 +109,7 @@ func TestItFindsASizeNearTheBest(t *testing.T) {
 		slow     time.Duration // nineteen of twenty are quicker
 		searches float64       // throughput during the search, of the best, on average
 	}{
-		{"quiet", 0.03, 0.05, 90 * time.Second, 3 * time.Minute, 0.75},
+		{"quiet", 0.03, 0.05, 105 * time.Second, 3 * time.Minute, 0.75},
 		{"noisy", 0.10, 0.10, 2 * time.Minute, 4 * time.Minute, 0.75},
 		{"wild", 0.20, 0.15, 3 * time.Minute, 6 * time.Minute, 0.75},
 	} {
@@ -210,7 +210,7 @@ func TestWhatChecksCost(t *testing.T) {
 }
 
 // TestNothingIsTakenFromALoadThatFits: whatever share of what the server can do comes, after a search from any size
-// nobody waits.
+// nobody waits, or those who began to before it become fewer.
 func TestNothingIsTakenFromALoadThatFits(t *testing.T) {
 	t.Parallel()
 	random := chance.Random(t)
@@ -220,7 +220,9 @@ func TestNothingIsTakenFromALoadThatFits(t *testing.T) {
 		w.server.noise, w.server.clients = 0.05, 0
 		w.server.rate = (0.1 + 0.7*random.Float64()) * w.server.best(100)
 		w.run(6 * time.Minute)
-		if w.server.backlog > 30*w.server.rate {
+		before := w.server.backlog // of the time before the search, perhaps
+		w.run(2 * time.Minute)
+		if w.server.backlog > 30*w.server.rate && w.server.backlog >= before {
 			t.Errorf("from %d: with size %d (%s) %.0f requests wait while %.0f/s come and %.0f/s could be done: %+v",
 				w.rules.Start, w.state.Size, w.state.Why, w.server.backlog, w.server.rate, w.server.best(100), w.server)
 		}

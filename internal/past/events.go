@@ -1,4 +1,4 @@
-package brain
+package past
 
 import (
 	"iter"
@@ -9,28 +9,27 @@ import (
 	"github.com/usher-pg/usher/internal/history"
 )
 
-// Many calendars list only what is still to come, and events are learned from when they are over. So those that took
-// place are kept in the history. One has taken place when the calendar's good copy listed it until it was over, and the
-// history knows demand of its time: a clock that has jumped ahead makes all that is planned look as if it were over,
-// but of that time nothing was recorded.
+// Reach is how far back events are of interest: what is learned from them is learned from the history, which a forecast
+// looks at for so long.
+const Reach = 400 * 24 * time.Hour
 
 const (
 	// witnessWait is for how long after its end an event that the history knows no demand of is looked at again: it may
 	// still wait in the keeper's queue.
-	witnessWait = day
+	witnessWait = 24 * time.Hour
 	// mostDropped bounds how many events of a calendar that it has dropped wait for that.
 	mostDropped = 10_000
 )
 
-// past is what took place, of all calendars.
-type past struct {
-	recalled bool // it has been read from the history
-	events   []history.Event
-	version  int // of events
+// Events are those that took place, of all calendars. The zero value knows of none.
+type Events struct {
+	known   []history.Event
+	version int // of known
 }
 
-// lately is what a calendar listed when it was looked at last, and what became of it.
-type lately struct {
+// Listing is what a calendar listed when it was looked at last, and what became of it. The zero value was not looked at
+// yet.
+type Listing struct {
 	events    *calendar.Set // nil: it was not looked at yet
 	confirmed time.Time     // when the copy they are of was last known to be the newest
 	looked    time.Time
@@ -49,9 +48,9 @@ type gone struct {
 	events  []calendar.Event
 }
 
-// look compares a calendar with how it was at the last look. fetched is when its copy was last known to be the newest.
+// Look compares a calendar with how it was at the last look. fetched is when its copy was last known to be the newest.
 // It reports whether it lists other events, and whether some have ended since.
-func (l *lately) look(events *calendar.Set, fetched, now time.Time) (changed, over bool) {
+func (l *Listing) Look(events *calendar.Set, fetched, now time.Time) (changed, over bool) {
 	if changed = events != l.events; changed {
 		over = l.drop(events, fetched)
 	}
@@ -65,10 +64,10 @@ func (l *lately) look(events *calendar.Set, fetched, now time.Time) (changed, ov
 }
 
 // drop notes which events the next copy does not list although they took place, and reports whether there are any.
-func (l *lately) drop(next *calendar.Set, fetched time.Time) bool {
-	before := eventsOf(l.events.Overlapping(l.confirmed.Add(-witnessWait), fetched.Add(1)), 0)
+func (l *Listing) drop(next *calendar.Set, fetched time.Time) bool {
+	before := EventsOf(l.events.Overlapping(l.confirmed.Add(-witnessWait), fetched.Add(1)), 0)
 	from, to := history.Near(slices.Concat(before, l.dropped))
-	listed := eventsOf(next.Overlapping(from, to.Add(1)), 0)
+	listed := EventsOf(next.Overlapping(from, to.Add(1)), 0)
 	fresh := tookPlace(history.Apart(before, listed), l.confirmed, fetched)
 	l.dropped = slices.Concat(history.Apart(l.dropped, listed), fresh)
 	l.dropped = l.dropped[max(0, len(l.dropped)-mostDropped):]
@@ -88,9 +87,9 @@ func tookPlace(dropped []history.Event, first, second time.Time) []history.Event
 	})
 }
 
-// ended are events that a calendar lists or has dropped, that took place as far as it knows, and that are not
+// Ended are events that a calendar lists or has dropped, that took place as far as it knows, and that are not
 // remembered as they are.
-func (p *past) ended(l *lately, now time.Time) []history.Event {
+func (p *Events) Ended(l *Listing, now time.Time) []history.Event {
 	if l.confirmed.IsZero() {
 		return nil // there is no copy yet
 	}
@@ -99,7 +98,7 @@ func (p *past) ended(l *lately, now time.Time) []history.Event {
 	if !l.judged.IsZero() {
 		from = l.judged.Add(-witnessWait)
 	}
-	ended := eventsOf(func(yield func(calendar.Event) bool) {
+	ended := EventsOf(func(yield func(calendar.Event) bool) {
 		for e := range l.events.Overlapping(from, now.Add(1)) {
 			if !e.End.After(now) && !yield(e) {
 				return
@@ -107,43 +106,43 @@ func (p *past) ended(l *lately, now time.Time) []history.Event {
 		}
 	}, 0)
 	l.dropped = slices.DeleteFunc(l.dropped, func(e history.Event) bool { return e.Start.After(now) })
-	return history.News(p.events, slices.Concat(ended, l.dropped))
+	return history.News(p.known, slices.Concat(ended, l.dropped))
 }
 
-// remember adds events.
-func (p *past) remember(events []history.Event) {
+// Remember adds events.
+func (p *Events) Remember(events []history.Event) {
 	if len(events) == 0 {
 		return
 	}
-	p.events = history.Latest(slices.Concat(history.Apart(p.events, events), events))
+	p.known = history.Latest(slices.Concat(history.Apart(p.known, events), events))
 	p.version++
 }
 
-// settle is what comes after events that ended were asked for, and those of which demand is known are remembered: the
+// Settle is what comes after events that ended were asked for, and those of which demand is known are remembered: the
 // others wait for a while.
-func (p *past) settle(l *lately) {
+func (p *Events) Settle(l *Listing) {
 	if l.asked.IsZero() {
 		return // it was not asked
 	}
-	l.dropped = slices.DeleteFunc(history.News(p.events, l.dropped), func(e history.Event) bool {
+	l.dropped = slices.DeleteFunc(history.News(p.known, l.dropped), func(e history.Event) bool {
 		return e.End.Before(l.asked.Add(-witnessWait))
 	})
 	l.judged, l.asked, l.gone = l.asked, time.Time{}, gone{}
 }
 
-// unlisted are the events that took place and that a calendar does not list. One that has not begun yet was remembered
+// Unlisted are the events that took place and that a calendar does not list. One that has not begun yet was remembered
 // by a clock that was wrong.
-func (p *past) unlisted(source string, l *lately, listed *calendar.Set, now time.Time) iter.Seq[calendar.Event] {
+func (p *Events) Unlisted(source string, l *Listing, listed *calendar.Set, now time.Time) iter.Seq[calendar.Event] {
 	if l.gone.listed != listed || l.gone.version != p.version {
-		own := history.Apart(history.OfSource(p.events, source), l.dropped)
-		l.gone = gone{listed, p.version, notIn(slices.Concat(own, l.dropped), listed.All(), listed.Len())}
+		own := history.Apart(history.OfSource(p.known, source), l.dropped)
+		l.gone = gone{listed, p.version, NotIn(slices.Concat(own, l.dropped), listed.All(), listed.Len())}
 	}
-	return begun(l.gone.events, now)
+	return Begun(l.gone.events, now)
 }
 
-// notIn are remembered events that are not listed, of which there are so many. Most calendars have the same IDs each
+// NotIn are remembered events that are not listed, of which there are so many. Most calendars have the same IDs each
 // time, so that it is looked at these first: the rest is then seldom to be done.
-func notIn(remembered []history.Event, listed iter.Seq[calendar.Event], count int) []calendar.Event {
+func NotIn(remembered []history.Event, listed iter.Seq[calendar.Event], count int) []calendar.Event {
 	if len(remembered) == 0 {
 		return nil
 	}
@@ -158,7 +157,7 @@ func notIn(remembered []history.Event, listed iter.Seq[calendar.Event], count in
 		}
 	}
 	if len(apart) > 0 {
-		apart = history.Apart(apart, eventsOf(listed, count))
+		apart = history.Apart(apart, EventsOf(listed, count))
 	}
 	events := make([]calendar.Event, len(apart))
 	for i := range apart {
@@ -170,19 +169,19 @@ func notIn(remembered []history.Event, listed iter.Seq[calendar.Event], count in
 	return events
 }
 
-// begun are those that have begun, and are not too old to be of interest.
-func begun(events []calendar.Event, now time.Time) iter.Seq[calendar.Event] {
+// Begun are those that have begun, and are not too old to be of interest.
+func Begun(events []calendar.Event, now time.Time) iter.Seq[calendar.Event] {
 	return func(yield func(calendar.Event) bool) {
 		for _, e := range events {
-			if !e.Start.After(now) && !e.End.Before(now.Add(-calendarPast)) && !yield(e) {
+			if !e.Start.After(now) && !e.End.Before(now.Add(-Reach)) && !yield(e) {
 				return
 			}
 		}
 	}
 }
 
-// eventsOf are a calendar's events as the history has them. There is room for so many.
-func eventsOf(listed iter.Seq[calendar.Event], room int) []history.Event {
+// EventsOf are a calendar's events as the history has them. There is room for so many.
+func EventsOf(listed iter.Seq[calendar.Event], room int) []history.Event {
 	events := make([]history.Event, 0, room)
 	for e := range listed {
 		events = append(events, eventOf(e))
