@@ -40,7 +40,11 @@ func (w *world) measureRow(ctx context.Context, r row) result {
 		out.Error = err.Error()
 		return out
 	}
-	out.Measures = compare(samples[0], samples[1], r.bars)
+	bars := r.bars
+	if w.reference == "base" {
+		bars = nil // they are about PgBouncer
+	}
+	out.Measures = compare(samples[0], samples[1], bars)
 	return out
 }
 
@@ -65,7 +69,7 @@ func (w *world) runPairs(ctx context.Context, out *result, candidate, reference 
 			samples[i] = append(samples[i], s)
 		}
 	}
-	if candidate.work.kind != transactions {
+	if candidate.work.kind != transactions || w.load == 0 {
 		return samples, nil
 	}
 	out.Rate = math.Floor(w.load * median(pick(samples[1], throughput)))

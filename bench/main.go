@@ -35,6 +35,7 @@ import (
 type options struct {
 	candidate, reference string // kinds of poolers
 	usher, pgbouncer     string // their programs
+	base                 string // another build of usher's
 	only                 string
 	pairs                int
 	seconds              int
@@ -49,16 +50,17 @@ type options struct {
 
 func parseFlags() options {
 	var o options
-	flag.StringVar(&o.candidate, "a", "usher", "the pooler to judge: usher or pgbouncer")
-	flag.StringVar(&o.reference, "b", "pgbouncer", "the pooler to judge it by: usher or pgbouncer")
+	flag.StringVar(&o.candidate, "a", "usher", "the pooler to judge: usher, base or pgbouncer")
+	flag.StringVar(&o.reference, "b", "pgbouncer", "the pooler to judge it by: usher, base or pgbouncer")
 	flag.StringVar(&o.usher, "usher", "bin/usher", "usher's program")
+	flag.StringVar(&o.base, "base", "", "program of another build of usher, to compare with as base")
 	flag.StringVar(&o.pgbouncer, "pgbouncer", "", "PgBouncer's program (default: from PATH or /usr/sbin)")
 	flag.StringVar(&o.only, "only", "", "measure only the rows whose names begin so (comma-separated)")
 	flag.IntVar(&o.pairs, "pairs", 5, "runs of each side per row")
 	flag.IntVar(&o.seconds, "seconds", 6, "measured seconds per run")
 	flag.IntVar(&o.scale, "scale", 10, "pgbench scale factor (100,000 accounts each)")
 	flag.IntVar(&o.pool, "pool", 20, "server connections of the pooler")
-	flag.Float64Var(&o.load, "load", 0.5, "rate of the open loop, as a part of the reference's throughput")
+	flag.Float64Var(&o.load, "load", 0.5, "rate of the open loop, as a part of the reference's throughput; 0: none")
 	flag.DurationVar(&o.settle, "settle", 5*time.Second, "how long clients idle before idle memory is read")
 	flag.BoolVar(&o.rsaKey, "rsa", false, "a 2048-bit RSA key for TLS instead of one on P-256")
 	flag.StringVar(&o.jsonFile, "json", "", "also write all figures to this file")

@@ -52,7 +52,9 @@ func (w *world) startPooler(ctx context.Context, name string, load work) (*poole
 	p := &pooler{port: port, work: load, log: filepath.Join(dir, "log"), exited: make(chan struct{})}
 	switch name {
 	case "usher":
-		p.cmd, err = w.usherCommand(dir, port, load)
+		p.cmd, err = w.usherCommand(w.usher, dir, port, load)
+	case "base":
+		p.cmd, err = w.usherCommand(w.base, dir, port, load)
 	case "pgbouncer":
 		p.cmd, err = w.pgbouncerCommand(dir, port, load)
 	}
@@ -70,7 +72,7 @@ func (w *world) startPooler(ctx context.Context, name string, load work) (*poole
 }
 
 // usherCommand writes usher's config. It is PgBouncer's below in other words.
-func (w *world) usherCommand(dir string, port int, load work) (*exec.Cmd, error) {
+func (w *world) usherCommand(program, dir string, port int, load work) (*exec.Cmd, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "listen: [\"127.0.0.1:%d\"]\n", port)
 	fmt.Fprintf(&text, "limits: {max_clients: %d}\n", maxClients)
@@ -94,7 +96,7 @@ func (w *world) usherCommand(dir string, port int, load work) (*exec.Cmd, error)
 		os.WriteFile(config, []byte(text.String()), 0o600),
 		os.WriteFile(filepath.Join(dir, "users.txt"), []byte(w.users()), 0o600),
 	)
-	cmd := exec.Command(w.usher, "serve", "--config", config)
+	cmd := exec.Command(program, "serve", "--config", config)
 	cmd.Dir = dir
 	return cmd, err
 }

@@ -28,7 +28,7 @@ func TestUsherReadsTheConfigOfEveryRow(t *testing.T) {
 	}
 	for _, r := range plan() {
 		dir := t.TempDir()
-		if _, err := w.usherCommand(dir, 6432, r.work); err != nil {
+		if _, err := w.usherCommand(w.usher, dir, 6432, r.work); err != nil {
 			t.Fatal(err)
 		}
 		file := filepath.Join(dir, "usher.yaml")

@@ -113,12 +113,18 @@ func (w *world) findPrograms(ctx context.Context) error {
 				return fmt.Errorf("find usher (make build makes it): %w", err)
 			}
 			w.versions[name] = "usher " + commit(ctx)
+		case "base":
+			w.base = absolute(w.base)
+			if _, err := os.Stat(w.base); err != nil {
+				return fmt.Errorf("find another build of usher (-base names it): %w", err)
+			}
+			w.versions[name] = "usher at " + w.base
 		case "pgbouncer":
 			if err := w.findPgBouncer(ctx); err != nil {
 				return err
 			}
 		default:
-			return fmt.Errorf("there is no pooler %q: want usher or pgbouncer", name)
+			return fmt.Errorf("there is no pooler %q: want usher, base or pgbouncer", name)
 		}
 	}
 	return nil
