@@ -17,15 +17,15 @@ func (r *Relay) SeatAlone(_ context.Context, p *Pool, g *Guest, opened *Opened) 
 	c.tracker.Start(session.Reported(opened.Parameters))
 	s, err := p.newServer(opened, &Rules{Mode: ModeSession})
 	if err != nil {
-		c.loop.slots.drop(c.token)
+		c.loop.slots.renounce(c.token)
 		c.close()
 		return err
 	}
 	if s.loop != c.loop {
-		s.loop.slots.drop(s.token)
+		s.loop.slots.renounce(s.token)
 		s.loop = c.loop
-		if s.token, err = c.loop.reserve(); err != nil {
-			c.loop.slots.drop(c.token)
+		if s.token, err = c.loop.slots.reserve(); err != nil {
+			c.loop.slots.renounce(c.token)
 			c.close()
 			s.close()
 			return err
@@ -42,11 +42,11 @@ func (c *client) sitWith(s *server) {
 	l := c.loop
 	l.now = l.reactor.Now()
 	s.opened = l.now
-	l.slots.put(s.token, nil, s)
+	l.slots.put(s.token, nil, s, nil)
 	l.servers[serverNew]++
 	c.server, s.client = s, c
 	s.become(serverLinked)
-	l.slots.put(c.token, c, nil)
+	l.slots.put(c.token, c, nil, nil)
 	l.clients[clientNew]++
 	c.become(clientIdle)
 	c.become(clientLinked)

@@ -12,10 +12,10 @@ import (
 // newServer makes a server connection of what a dialer opened, and chooses its loop.
 func (p *Pool) newServer(conn *Opened, rules *Rules) (*server, error) {
 	l := p.relay.loops[int(p.next.Add(1))%len(p.relay.loops)]
-	token, ok := l.slots.take()
-	if !ok {
+	token, err := l.slots.reserve()
+	if err != nil {
 		_ = conn.Carrier.Close()
-		return nil, errNoSlot
+		return nil, err
 	}
 	s := &server{
 		id:       p.relay.ids.Add(1),
@@ -28,7 +28,7 @@ func (p *Pool) newServer(conn *Opened, rules *Rules) (*server, error) {
 	s.base = s.settings
 	s.cache = prepared.NewCache(rules.mapped())
 	if err := s.take(conn.Carrier, conn.TLS); err != nil {
-		l.slots.drop(token)
+		l.slots.renounce(token)
 		_ = conn.Carrier.Close()
 		return nil, fmt.Errorf("hand the server connection to a loop: %w", err)
 	}
@@ -39,7 +39,7 @@ func (p *Pool) newServer(conn *Opened, rules *Rules) (*server, error) {
 func (s *server) arrive() {
 	l := s.loop
 	s.opened = l.now
-	l.slots.put(s.token, nil, s)
+	l.slots.put(s.token, nil, s, nil)
 	l.servers[serverNew]++
 	s.become(serverIdle)
 	err := s.watch()

@@ -37,16 +37,6 @@ func (r *Relay) Cancel(ctx context.Context, processID uint32, secret []byte) {
 	}
 }
 
-// client is who sits in a slot now.
-func (s *slots) client(slot uint32) *client {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if int(slot) >= len(s.slots) {
-		return nil
-	}
-	return s.slots[slot].client
-}
-
 // cancel cancels what the client is doing and calls done when that has been delivered.
 func (c *client) cancel(done func()) {
 	s := c.server

@@ -61,11 +61,11 @@ func (l *loop) fetchable(r reactor.Readiness) *conn {
 		return nil
 	}
 	var c *conn
-	switch client, server := l.slots.get(r.Token); {
-	case client != nil && (client.place == clientIdle || client.place == clientLinked):
-		c = &client.conn
-	case server != nil && server.place == serverLinked:
-		c = &server.conn
+	switch at := l.slots.get(r.Token); {
+	case at.client != nil && (at.client.place == clientIdle || at.client.place == clientLinked):
+		c = &at.client.conn
+	case at.server != nil && at.server.place == serverLinked:
+		c = &at.server.conn
 	default:
 		return nil
 	}

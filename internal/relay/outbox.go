@@ -117,11 +117,11 @@ func (l *loop) finish() {
 		troubled := o.troubled
 		o.troubled = nil
 		for _, token := range troubled {
-			switch c, s := l.slots.get(token); {
-			case c != nil:
-				c.check()
-			case s != nil:
-				s.check()
+			switch at := l.slots.get(token); {
+			case at.client != nil:
+				at.client.check()
+			case at.server != nil:
+				at.server.check()
 			}
 		}
 		l.deliver()

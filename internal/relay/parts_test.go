@@ -344,22 +344,22 @@ func TestASecretFitsItsClientOnly(t *testing.T) {
 func TestASlotIsKnownByHowOftenItWasUsed(t *testing.T) {
 	t.Parallel()
 	var s slots
-	first, _ := s.take()
+	first, _ := s.reserve()
 	c := &client{}
-	s.put(first, c, nil)
-	if got, _ := s.get(first); got != c {
+	s.put(first, c, nil, nil)
+	if s.get(first).client != c {
 		t.Error("who was put there is not found")
 	}
 	s.drop(first)
-	if got, v := s.get(first); got != nil || v != nil {
+	if s.get(first) != (seat{}) {
 		t.Error("who is gone is found")
 	}
-	second, _ := s.take()
+	second, _ := s.reserve()
 	if uint32(second) != uint32(first) || second == first {
 		t.Errorf("the slot is used again as %x behind %x", second, first)
 	}
-	s.put(second, &client{}, nil)
-	if got, _ := s.get(first); got != nil {
+	s.put(second, &client{}, nil, nil)
+	if s.get(first) != (seat{}) {
 		t.Error("a stale token finds the next one in the slot")
 	}
 	if s.client(uint32(second)) == nil || s.client(99) != nil {
@@ -367,8 +367,8 @@ func TestASlotIsKnownByHowOftenItWasUsed(t *testing.T) {
 	}
 	seen := map[reactor.Token]bool{}
 	for range 100 {
-		token, ok := s.take()
-		if !ok || seen[token] {
+		token, err := s.reserve()
+		if err != nil || seen[token] {
 			t.Fatalf("slot %x is given away twice", token)
 		}
 		seen[token] = true

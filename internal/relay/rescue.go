@@ -81,7 +81,7 @@ func (p *Pool) endIdlest(ctx context.Context, limit time.Duration) {
 		if _, overdue := p.engine.Overdue(engine.Critical, p.relay.Now()); !overdue {
 			return
 		}
-		if _, s := best.loop.slots.get(best.token); s != nil && s.idles(limit) {
+		if s := best.loop.slots.get(best.token).server; s != nil && s.idles(limit) {
 			s.client.stats().IdleEnded++
 			idle := (s.loop.now - s.quiet).Round(time.Millisecond)
 			s.client.end(pgerr.EndedForCritical.With().WithDetail("The transaction had been idle for %v.", idle).

@@ -70,9 +70,9 @@ var errNoSlot = errors.New("no slot is left on the loop")
 // welcome finds the client a place and tells it.
 func (r *Relay) welcome(p *Pool, g *Guest, params []wire.Param) (*client, error) {
 	l := r.loops[int(r.next.Add(1))%len(r.loops)]
-	token, ok := l.slots.take()
-	if !ok {
-		return nil, pgerr.TooManyClients.With().Because(errNoSlot)
+	token, err := l.slots.reserve()
+	if err != nil {
+		return nil, pgerr.TooManyClients.With().Because(err)
 	}
 	processID := r.keys.processID(l.index, token)
 	c := &client{
@@ -87,12 +87,12 @@ func (r *Relay) welcome(p *Pool, g *Guest, params []wire.Param) (*client, error)
 		local:   g.Local,
 	}
 	c.waiter.Owner = c
-	err := g.Welcome(params, processID, r.keys.secretOf(processID, token, g.Protocol))
+	err = g.Welcome(params, processID, r.keys.secretOf(processID, token, g.Protocol))
 	if err == nil {
 		err = c.take(g.Carrier, g.TLS)
 	}
 	if err != nil {
-		l.slots.drop(token)
+		l.slots.renounce(token)
 		return nil, err
 	}
 	return c, nil
@@ -125,7 +125,7 @@ func (c *client) sit() {
 	if c.lowered {
 		c.stats().LanesLowered++
 	}
-	l.slots.put(c.token, c, nil)
+	l.slots.put(c.token, c, nil, nil)
 	l.clients[clientNew]++
 	c.become(clientIdle)
 	if err := c.watch(); err != nil {

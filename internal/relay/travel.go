@@ -43,7 +43,7 @@ func (c *client) arrived(s *server) {
 
 // settleDown makes a server connection that has left its loop at home on another.
 func (s *server) settleDown(l *loop) bool {
-	token, err := l.reserve()
+	token, err := l.slots.reserve()
 	if err != nil {
 		s.loop, s.place = l, serverGone
 		s.close()
@@ -51,7 +51,7 @@ func (s *server) settleDown(l *loop) bool {
 	}
 	s.loop, s.token = l, token
 	l.servers[s.place]++
-	l.slots.put(token, nil, s)
+	l.slots.put(token, nil, s, nil)
 	if err := s.watch(); err != nil {
 		s.hangUp()
 		l.slots.drop(token)

@@ -21,7 +21,7 @@ type watcher struct {
 // it as well.
 func (r *Relay) Watch(fd int, ready func() (goOn bool)) (stop func(), err error) {
 	l := r.loops[watching]
-	token, err := l.reserve()
+	token, err := l.slots.reserve()
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (r *Relay) Watch(fd int, ready func() (goOn bool)) (stop func(), err error)
 		}
 	}
 	l.reactor.Post(func() {
-		l.slots.watch(token, w)
+		l.slots.put(token, nil, nil, w)
 		if err := l.reactor.Add(fd, token, reactor.Read); err != nil {
 			l.log.Error("a listener is not watched", "error", err)
 			l.unwatch(w, token)

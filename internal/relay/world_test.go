@@ -312,8 +312,8 @@ func (w *world) endRun() {
 	if !w.t.Failed() {
 		w.rest()
 		w.onLoops(func(l *loop) {
-			if len(l.slots.free) != len(l.slots.slots) {
-				w.t.Errorf("loop %d: %d slots of %d are free", l.index, len(l.slots.free), len(l.slots.slots))
+			if len(l.slots.numbers.free) != len(l.slots.numbers.uses) {
+				w.t.Errorf("loop %d: %d slots of %d are free", l.index, len(l.slots.numbers.free), len(l.slots.numbers.uses))
 			}
 		})
 		if n := w.statements.Len(); n != 0 {
