@@ -15,6 +15,7 @@ type poller struct {
 	epoll  int
 	waker  int
 	events [batch]unix.EpollEvent
+	quiet  bool // the last wait ended without an event
 }
 
 const wakeToken = ^Token(0)
@@ -72,23 +73,37 @@ func (p *poller) remove(fd int, _ Interest) error {
 // wait waits in two steps. The first, short one is not told to Go's scheduler: under load it is the only one, and
 // the scheduler's monitor thread, which looks after threads that are in a system call, stays asleep (it took 6 to 9
 // % of the CPU). Only a loop that has nothing to do waits in the second, in which its processor is free for other
-// goroutines and the garbage collector need not wait for it.
-func (p *poller) wait(sleep time.Duration) (int, error) {
+// goroutines and the garbage collector need not wait for it. Who was woken by the clock alone has no load, and goes to
+// the second at once: as long as a processor is not free, the monitor looks every 20 µs (1.40 % of a core for an usher
+// with ten pools and nothing to do; with this 0.25 %).
+func (p *poller) wait(sleep time.Duration) (n int, err error) {
 	// Round up, so that the loop does not spin through the last millisecond before something is due.
 	timeout := int((sleep + time.Millisecond - 1) / time.Millisecond)
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll),
-		uintptr(unsafe.Pointer(&p.events[0])), batch, uintptr(min(timeout, busyWait)), 0, 0)
-	if errno == 0 && (n > 0 || timeout <= busyWait) {
-		return int(n), nil
+	if p.quiet = p.quiet && timeout > 0; !p.quiet {
+		n, err = p.waitShortly(min(timeout, busyWait))
+		if n > 0 || err != nil || timeout <= busyWait {
+			return n, err
+		}
 	}
-	if errno != 0 && errno != unix.EINTR {
-		return 0, errno
-	}
-	m, err := unix.EpollWait(p.epoll, p.events[:], timeout)
-	if err == unix.EINTR {
+	n, err = unix.EpollWait(p.epoll, p.events[:], timeout)
+	if p.quiet = n == 0; err == unix.EINTR {
 		return 0, nil
 	}
-	return m, err
+	return n, err
+}
+
+// waitShortly is the first step.
+func (p *poller) waitShortly(milliseconds int) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll),
+		uintptr(unsafe.Pointer(&p.events[0])), batch, uintptr(milliseconds), 0, 0)
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EINTR:
+		return 0, nil
+	default:
+		return 0, errno
+	}
 }
 
 // busyWait is the length of the first step in milliseconds: no more than a collection of garbage may well wait.

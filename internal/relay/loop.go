@@ -24,7 +24,7 @@ type loop struct {
 	reactor *reactor.Loop
 	log     *slog.Logger
 
-	now        time.Duration // when the event under way was seen
+	now        time.Duration // when the events under way were seen
 	scratch    []byte
 	made       []byte  // messages put together for one write
 	feeding    *client // whose input upstream is being made of
@@ -52,6 +52,7 @@ type loop struct {
 func (l *loop) Ready(ready []reactor.Readiness) {
 	for len(ready) > 0 {
 		some := ready[:min(len(ready), inboxPieces)]
+		l.now = l.reactor.Now()
 		l.fetch(some)
 		for _, r := range some {
 			l.meet(r.Token, r.Event)
@@ -62,7 +63,6 @@ func (l *loop) Ready(ready []reactor.Readiness) {
 
 // meet lets a conn see to what has happened at its descriptor.
 func (l *loop) meet(token reactor.Token, event reactor.Event) {
-	l.now = l.reactor.Now()
 	switch at := l.slots.get(token); {
 	case at.client != nil:
 		at.client.ready(event)
