@@ -35,6 +35,7 @@ type loop struct {
 	reading    []reactor.Token // the other half of later, swapped in
 	outbox     outbox
 	inbox      inbox
+	warmth     byte // see warm.go
 
 	slots slots
 	pools []*Pool // that this loop ticks
@@ -53,6 +54,7 @@ func (l *loop) Ready(ready []reactor.Readiness) {
 	for len(ready) > 0 {
 		some := ready[:min(len(ready), inboxPieces)]
 		l.now = l.reactor.Now()
+		l.warmReady(some)
 		l.fetch(some)
 		for _, r := range some {
 			l.meet(r.Token, r.Event)
@@ -109,6 +111,7 @@ func (l *loop) readOn() {
 // deliver hands granted server connections to those who waited for them. It is called at the end of whatever may have
 // granted something, never from within, so that one hand-over does not recurse into the next.
 func (l *loop) deliver() {
+	l.warmGranted()
 	for i := 0; i < len(l.grants); i++ {
 		l.hand(l.grants[i])
 	}
