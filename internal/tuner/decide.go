@@ -29,6 +29,9 @@ const (
 	// doubtful is how many times Rules.Tolerance more a size must have done in doubtSeconds to get another trial.
 	doubtful     = 2
 	doubtSeconds = 3
+	// nearBy is how far from the size that is found what was not tried may be when the search has no more time: over a
+	// factor of two, throughput changes less than the 10 % that are promised, unless it is a cliff.
+	nearBy = 2
 	// forget is what is left of the curve's weight when other statements come.
 	forget = 0.02
 )

@@ -15,7 +15,7 @@ const (
 	DefaultTolerance = 0.04
 	// DefaultLongest is enough for a dozen pairs of a second.
 	DefaultLongest = 30 * time.Second
-	// DefaultSearch leaves some margin to three minutes. Most searches take half of it.
+	// DefaultSearch and the trial under way then end within three minutes. Most searches take half of it.
 	DefaultSearch = 150 * time.Second
 	// DefaultAgain makes what checks cost small: half of some 20 seconds in 10 minutes are spent at a neighbouring size.
 	DefaultAgain = 10 * time.Minute
@@ -43,7 +43,7 @@ type Rules struct {
 	// logarithm) for fewer. More than 0 and less than 1.
 	Tolerance float64
 	// Longest is how long a trial may take, and Search about how long all of a search: the longer it has lasted, the
-	// sooner its trials are decided by what is known.
+	// sooner its trials are decided by what is known, and then it ends with a size whose bounds are near.
 	Longest, Search time.Duration
 	// Again is how long a found size is trusted before its neighbours are checked. It doubles when nothing has changed.
 	Again time.Duration

@@ -30,11 +30,14 @@ func (d *decision) check() {
 	d.checkUp = !d.checkUp
 }
 
-// next begins the next trial, or ends the search.
+// next begins the next trial, or ends the search: when nothing is left to be tried, or when its time is up and what is
+// left can wait for checks.
 func (d *decision) next() {
-	candidate := d.choose()
-	if candidate == 0 {
-		candidate = d.doubt()
+	candidate := 0
+	if d.spent < d.Search || !d.near() {
+		if candidate = d.choose(); candidate == 0 {
+			candidate = d.doubt()
+		}
 	}
 	if candidate == 0 {
 		d.found()
@@ -48,6 +51,13 @@ func (d *decision) next() {
 		reason = "does a larger one do more?"
 	}
 	d.say(Begin, candidate, "%s", reason)
+}
+
+// near reports whether both bounds of the search are no more than nearBy times as far.
+func (d *decision) near() bool {
+	below := d.Size == d.Min || nearBy*d.floor.size >= d.Size
+	above := d.Size == d.Max || d.ceiling.size > 0 && d.ceiling.size <= nearBy*d.Size
+	return below && above
 }
 
 // found ends the search. A check that has found nothing new has said so.
