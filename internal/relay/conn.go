@@ -67,8 +67,19 @@ const stashMax = 64 << 10
 
 // watch begins to watch the descriptor.
 func (c *conn) watch() error {
+	if err := c.loop.reactor.Add(c.fd, c.token, reactor.Read|reactor.Once); err != nil {
+		return err
+	}
 	c.interest = reactor.Read | reactor.Once
-	return c.loop.reactor.Add(c.fd, c.token, c.interest)
+	c.loop.outbox.watched(c)
+	return nil
+}
+
+// unwatch ends the watch. The descriptor stays open.
+func (c *conn) unwatch() {
+	c.loop.outbox.unwatched(c)
+	_ = c.loop.reactor.Remove(c.fd, c.interest)
+	c.interest = 0
 }
 
 // look brings what the descriptor is watched for up to date.
@@ -328,7 +339,7 @@ func (c *conn) hangUp() {
 	if c.fd < 0 {
 		return
 	}
-	c.close() // which ends the watch: nobody else has the descriptor
+	c.close()
 	c.loop.chunks.put(c.stash)
 	c.loop.chunks.put(c.unsent)
 	c.stash, c.unsent, c.sent, c.left, c.fetched = nil, nil, 0, 0, nil
@@ -336,6 +347,9 @@ func (c *conn) hangUp() {
 
 func (c *conn) close() {
 	c.undivert()
+	if c.interest != 0 { // closing ends the watch of the poller: nobody else has the descriptor
+		c.loop.outbox.unwatched(c)
+	}
 	if c.secure != nil {
 		_ = c.secure.tls.Close()
 		_ = c.secure.carrier.Close()

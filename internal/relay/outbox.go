@@ -57,6 +57,20 @@ func (o *outbox) close() {
 	}
 }
 
+// watched is called when a loop begins to watch a conn.
+func (o *outbox) watched(c *conn) {
+	if o.batch != nil {
+		o.batch.Keep(c.fd)
+	}
+}
+
+// unwatched is called when it ends that, before the descriptor is closed.
+func (o *outbox) unwatched(c *conn) {
+	if o.batch != nil {
+		o.batch.Forget(c.fd)
+	}
+}
+
 // add keeps a piece of a conn that has none here. It reports whether it did.
 func (o *outbox) add(c *conn, b []byte) bool {
 	if o.batch == nil || len(b) > outboxPiece {

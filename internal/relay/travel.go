@@ -10,7 +10,7 @@ func (s *server) travel(c *client) {
 	from.reactor.Post(func() {
 		s.sendQueued()
 		if s.fd >= 0 {
-			_ = from.reactor.Remove(s.fd, s.interest)
+			s.unwatch()
 			from.slots.drop(s.token)
 			from.servers[s.place]--
 		}

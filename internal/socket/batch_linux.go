@@ -24,6 +24,9 @@ type Batch struct {
 	doneMask uint32
 	results  []cqe
 
+	kept    []bool // by the number of the socket
+	keeping int32
+
 	count int
 	out   []int32
 }
@@ -91,6 +94,7 @@ func NewBatch(size int) (*Batch, error) {
 		b.Close()
 		return nil, err
 	}
+	b.makeTable(p.features)
 	return b, nil
 }
 
@@ -141,8 +145,12 @@ func (b *Batch) Receive(fd int, p []byte) { b.add(opReceive, fd, p, unix.MSG_DON
 
 func (b *Batch) add(opcode uint8, fd int, p []byte, flags uint32) {
 	i := (*b.tail + uint32(b.count)) & b.mask
+	how := uint8(0)
+	if b.isKept(fd) {
+		how = entryFixedFile
+	}
 	b.entries[i] = sqe{
-		opcode: opcode, fd: int32(fd), address: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p)))),
+		opcode: opcode, flags: how, fd: int32(fd), address: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p)))),
 		length: uint32(len(p)), message: flags, user: uint64(b.count),
 	}
 	b.count++

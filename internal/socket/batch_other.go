@@ -22,6 +22,12 @@ func (b *Batch) Send(int, []byte) { panic("bug: a batch there cannot be") }
 // Receive is never called.
 func (b *Batch) Receive(int, []byte) { panic("bug: a batch there cannot be") }
 
+// Keep is never called.
+func (b *Batch) Keep(int) { panic("bug: a batch there cannot be") }
+
+// Forget is never called.
+func (b *Batch) Forget(int) { panic("bug: a batch there cannot be") }
+
 // Run is never called.
 func (b *Batch) Run(func(i, n int, errno syscall.Errno)) error { panic("bug: a batch there cannot be") }
 
