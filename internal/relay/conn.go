@@ -34,6 +34,7 @@ type conn struct {
 	sent   int // bytes of unsent that are gone
 
 	fetched []byte // input of this turn, read together with that of others
+	fetches uint8  // how often it was fetched, up to keptFrom
 	bulk    bool   // much comes: it is not fetched
 	partly  bool   // the last read may not have taken all there is
 	ended   bool   // the other side sends no more: behind what is there is the end
@@ -71,13 +72,12 @@ func (c *conn) watch() error {
 		return err
 	}
 	c.interest = reactor.Read | reactor.Once
-	c.loop.outbox.watched(c)
 	return nil
 }
 
 // unwatch ends the watch. The descriptor stays open.
 func (c *conn) unwatch() {
-	c.loop.outbox.unwatched(c)
+	c.loop.outbox.forget(c)
 	_ = c.loop.reactor.Remove(c.fd, c.interest)
 	c.interest = 0
 }
@@ -348,7 +348,7 @@ func (c *conn) hangUp() {
 func (c *conn) close() {
 	c.undivert()
 	if c.interest != 0 { // closing ends the watch of the poller: nobody else has the descriptor
-		c.loop.outbox.unwatched(c)
+		c.loop.outbox.forget(c)
 	}
 	if c.secure != nil {
 		_ = c.secure.tls.Close()

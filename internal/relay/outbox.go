@@ -57,18 +57,12 @@ func (o *outbox) close() {
 	}
 }
 
-// watched is called when a loop begins to watch a conn.
-func (o *outbox) watched(c *conn) {
-	if o.batch != nil {
-		o.batch.Keep(c.fd)
-	}
-}
-
-// unwatched is called when it ends that, before the descriptor is closed.
-func (o *outbox) unwatched(c *conn) {
-	if o.batch != nil {
+// forget is called when the loop ends to watch a conn, before its descriptor is closed.
+func (o *outbox) forget(c *conn) {
+	if c.fetches >= keptFrom && o.batch != nil {
 		o.batch.Forget(c.fd)
 	}
+	c.fetches = 0
 }
 
 // add keeps a piece of a conn that has none here. It reports whether it did.
