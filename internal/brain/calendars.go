@@ -21,10 +21,8 @@ import (
 	"github.com/usher-pg/usher/internal/status"
 )
 
-const (
-	// watchCalendars is how often it is looked whether one has changed.
-	watchCalendars = 5 * time.Second
-)
+// watchCalendars is how often it is looked whether one has changed.
+const watchCalendars = 5 * time.Second
 
 // calendars are the feeds of the configuration, and what they listed before.
 type calendars struct {

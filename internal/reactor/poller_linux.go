@@ -79,7 +79,8 @@ func (p *poller) remove(fd int, _ Interest) error {
 func (p *poller) wait(sleep time.Duration) (n int, err error) {
 	// Round up, so that the loop does not spin through the last millisecond before something is due.
 	timeout := int((sleep + time.Millisecond - 1) / time.Millisecond)
-	if p.quiet = p.quiet && timeout > 0; !p.quiet {
+	if !p.quiet || timeout == 0 {
+		p.quiet = false
 		n, err = p.waitShortly(min(timeout, busyWait))
 		if n > 0 || err != nil || timeout <= busyWait {
 			return n, err

@@ -42,11 +42,11 @@ func (c *client) sitWith(s *server) {
 	l := c.loop
 	l.now = l.reactor.Now()
 	s.opened = l.now
-	l.slots.put(s.token, nil, s, nil)
+	l.slots.put(seat{token: s.token, server: s})
 	l.servers[serverNew]++
 	c.server, s.client = s, c
 	s.become(serverLinked)
-	l.slots.put(c.token, c, nil, nil)
+	l.slots.put(seat{token: c.token, client: c})
 	l.clients[clientNew]++
 	c.become(clientIdle)
 	c.become(clientLinked)

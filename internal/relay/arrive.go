@@ -39,7 +39,7 @@ func (p *Pool) newServer(conn *Opened, rules *Rules) (*server, error) {
 func (s *server) arrive() {
 	l := s.loop
 	s.opened = l.now
-	l.slots.put(s.token, nil, s, nil)
+	l.slots.put(seat{token: s.token, server: s})
 	l.servers[serverNew]++
 	s.become(serverIdle)
 	err := s.watch()

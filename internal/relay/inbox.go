@@ -16,9 +16,6 @@ const (
 	inboxPieces = outboxPieces
 	// inboxPiece is what is read of a conn. One that has more is read by itself from then on, with all of scratch.
 	inboxPiece = 2 << 10
-	// keptFrom is at which fetch the kernel begins to keep a socket at hand. That and its end are a system call each,
-	// which who comes for one transaction is not worth: a login would cost a twentieth more.
-	keptFrom = 3
 )
 
 // fetch reads what is there of conns that are ready, where that is as good as reading when their turn comes.
@@ -33,11 +30,7 @@ func (l *loop) fetch(ready []reactor.Readiness) {
 		if c == nil {
 			continue
 		}
-		if c.fetches < keptFrom {
-			if c.fetches++; c.fetches == keptFrom {
-				batch.Keep(c.fd)
-			}
-		}
+		l.outbox.remember(c)
 		in.conns[n] = c
 		batch.Receive(c.fd, in.piece(n))
 		n++

@@ -35,6 +35,9 @@ const (
 	outboxPiece = 4 << 10
 	// outboxWorth is how many pieces are worth a batch. Measured: two cost the same either way.
 	outboxWorth = 3
+	// keptFrom is at which fetch the kernel begins to keep a socket at hand. That and its end are a system call each,
+	// which who comes for one transaction is not worth: a login would cost a twentieth more.
+	keptFrom = 3
 )
 
 // open makes the outbox keep pieces, if the system can send them in one call. It is called on the loop's thread.
@@ -57,12 +60,22 @@ func (o *outbox) close() {
 	}
 }
 
-// forget is called when the loop ends to watch a conn, before its descriptor is closed.
+// remember is called when a conn is fetched: the kernel keeps sockets at hand that are read again and again.
+func (o *outbox) remember(c *conn) {
+	if c.fetches == keptFrom {
+		return
+	}
+	if c.fetches++; c.fetches == keptFrom {
+		o.batch.Keep(c.fd)
+	}
+}
+
+// forget ends that. It is called when the loop ends to watch a conn, before its descriptor is closed.
 func (o *outbox) forget(c *conn) {
-	if c.fetches >= keptFrom && o.batch != nil {
+	c.fetches = 0
+	if o.batch != nil {
 		o.batch.Forget(c.fd)
 	}
-	c.fetches = 0
 }
 
 // add keeps a piece of a conn that has none here. It reports whether it did.

@@ -346,7 +346,7 @@ func TestASlotIsKnownByHowOftenItWasUsed(t *testing.T) {
 	var s slots
 	first, _ := s.reserve()
 	c := &client{}
-	s.put(first, c, nil, nil)
+	s.put(seat{token: first, client: c})
 	if s.get(first).client != c {
 		t.Error("who was put there is not found")
 	}
@@ -358,7 +358,7 @@ func TestASlotIsKnownByHowOftenItWasUsed(t *testing.T) {
 	if uint32(second) != uint32(first) || second == first {
 		t.Errorf("the slot is used again as %x behind %x", second, first)
 	}
-	s.put(second, &client{}, nil, nil)
+	s.put(seat{token: second, client: &client{}})
 	if s.get(first) != (seat{}) {
 		t.Error("a stale token finds the next one in the slot")
 	}

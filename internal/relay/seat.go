@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 
 	"github.com/usher-pg/usher/internal/carrier"
@@ -65,8 +64,6 @@ func (r *Relay) seat(p *Pool, g *Guest, params []wire.Param, here *loop) error {
 	return nil
 }
 
-var errNoSlot = errors.New("no slot is left on the loop")
-
 // welcome finds the client a place and tells it.
 func (r *Relay) welcome(p *Pool, g *Guest, params []wire.Param) (*client, error) {
 	l := r.loops[int(r.next.Add(1))%len(r.loops)]
@@ -125,7 +122,7 @@ func (c *client) sit() {
 	if c.lowered {
 		c.stats().LanesLowered++
 	}
-	l.slots.put(c.token, c, nil, nil)
+	l.slots.put(seat{token: c.token, client: c})
 	l.clients[clientNew]++
 	c.become(clientIdle)
 	if err := c.watch(); err != nil {

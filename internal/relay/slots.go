@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/usher-pg/usher/internal/reactor"
@@ -33,6 +34,8 @@ type seat struct {
 // slotsMax is how many conns a loop may have: what fits the cancel key (see key.go).
 const slotsMax = 1 << slotBits
 
+var errNoSlot = errors.New("no slot is left on the loop")
+
 func tokenOf(slot, uses uint32) reactor.Token { return reactor.Token(uses)<<32 | reactor.Token(slot) }
 
 // reserve takes a number, on any goroutine.
@@ -62,12 +65,13 @@ func (s *slots) renounce(token reactor.Token) {
 	n.free = append(n.free, uint32(token))
 }
 
-// put seats a conn or a watcher at a number that was reserved for it.
-func (s *slots) put(token reactor.Token, c *client, v *server, w *watcher) {
-	for i := int(uint32(token)); i >= len(s.seats); {
+// put takes a seat whose token was reserved for it.
+func (s *slots) put(at seat) {
+	i := int(uint32(at.token))
+	for i >= len(s.seats) {
 		s.seats = append(s.seats, seat{})
 	}
-	s.seats[uint32(token)] = seat{token, c, v, w}
+	s.seats[i] = at
 }
 
 // drop is the end of who may sit there, and of the reservation.

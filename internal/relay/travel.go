@@ -51,7 +51,7 @@ func (s *server) settleDown(l *loop) bool {
 	}
 	s.loop, s.token = l, token
 	l.servers[s.place]++
-	l.slots.put(token, nil, s, nil)
+	l.slots.put(seat{token: token, server: s})
 	if err := s.watch(); err != nil {
 		s.hangUp()
 		l.slots.drop(token)

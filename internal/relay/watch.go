@@ -32,7 +32,7 @@ func (r *Relay) Watch(fd int, ready func() (goOn bool)) (stop func(), err error)
 		}
 	}
 	l.reactor.Post(func() {
-		l.slots.put(token, nil, nil, w)
+		l.slots.put(seat{token: token, watcher: w})
 		if err := l.reactor.Add(fd, token, reactor.Read); err != nil {
 			l.log.Error("a listener is not watched", "error", err)
 			l.unwatch(w, token)

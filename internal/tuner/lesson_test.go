@@ -48,10 +48,7 @@ func TestWhatItKnewMayBeWrong(t *testing.T) {
 	random := chance.Random(t)
 	misses := 0
 	for range servers {
-		w := &walk{t: t, rules: Standard(1, 100), server: shape(random)}
-		w.server.noise = 0.05
-		w.find(time.Hour)
-		w.run(time.Minute)
+		w := searched(t, random)
 		text, err := json.Marshal(w.state.Lesson())
 		if err != nil {
 			t.Fatal(err)

@@ -55,9 +55,9 @@ func (d *decision) next() {
 
 // near reports whether both bounds of the search are no more than nearBy times as far.
 func (d *decision) near() bool {
-	below := d.Size == d.Min || nearBy*d.floor.size >= d.Size
-	above := d.Size == d.Max || d.ceiling.size > 0 && d.ceiling.size <= nearBy*d.Size
-	return below && above
+	lower := d.Size == d.Min || nearBy*d.floor.size >= d.Size
+	upper := d.Size == d.Max || d.ceiling.size > 0 && d.ceiling.size <= nearBy*d.Size
+	return lower && upper
 }
 
 // found ends the search. A check that has found nothing new has said so.

@@ -146,16 +146,23 @@ func TestItFindsASizeNearTheBest(t *testing.T) {
 	}
 }
 
+// searched is a walk on some server that has found a size, and a minute more.
+func searched(t *testing.T, random *rand.Rand) *walk {
+	t.Helper()
+	w := &walk{t: t, rules: Standard(1, 100), server: shape(random)}
+	w.server.noise = 0.05
+	w.find(time.Hour)
+	w.run(time.Minute)
+	return w
+}
+
 // TestItFollowsOtherStatements: the search begins anew when the same number of connections does much more or less.
 func TestItFollowsOtherStatements(t *testing.T) {
 	t.Parallel()
 	random := chance.Random(t)
 	misses := 0
 	for range followed {
-		w := &walk{t: t, rules: Standard(1, 100), server: shape(random)}
-		w.server.noise = 0.05
-		w.find(time.Hour)
-		w.run(time.Minute)
+		w := searched(t, random)
 		did := w.server.can(float64(w.state.Size))
 		w.server.alpha, w.server.beta = 0.05, 0
 		w.server.peaksAt(4 * math.Pow(10, random.Float64()))
