@@ -57,20 +57,16 @@ func newDirect(l net.Listener) *direct {
 }
 
 func (d *direct) accept() (*carrier.Conn, error) {
-	var fd int
-	var from unix.Sockaddr
+	var c *carrier.Conn
 	var failed error
 	err := d.raw.Read(func(listener uintptr) bool {
-		fd, from, failed = acceptAt(int(listener))
-		return failed != unix.EAGAIN
+		c, failed = carrier.Accept(int(listener), d.local)
+		return !errors.Is(failed, unix.EAGAIN)
 	})
-	if err == nil && failed != nil {
-		err = os.NewSyscallError("accept4", failed)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return d.accepted(fd, from)
+	return c, failed
 }
 
 // strip takes the listener from the runtime's poller, which would wake a thread for each client: from now on the
@@ -104,52 +100,4 @@ func (d *direct) close() {
 }
 
 // acceptNow is accept of a bare descriptor, without waiting: its error is EAGAIN when nobody is there.
-func (d *direct) acceptNow() (*carrier.Conn, error) {
-	fd, from, err := acceptAt(d.fd)
-	if err != nil {
-		return nil, os.NewSyscallError("accept4", err)
-	}
-	return d.accepted(fd, from)
-}
-
-// acceptAt accepts once, whatever interrupts it and whoever has left meanwhile.
-func acceptAt(listener int) (fd int, from unix.Sockaddr, err error) {
-	for {
-		fd, from, err = unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-		if err != unix.EINTR && err != unix.ECONNABORTED {
-			return fd, from, err
-		}
-	}
-}
-
-func (d *direct) accepted(fd int, from unix.Sockaddr) (*carrier.Conn, error) {
-	local := d.local
-	if local == nil {
-		own, err := unix.Getsockname(fd)
-		if err != nil {
-			_ = unix.Close(fd)
-			return nil, fmt.Errorf("accepted connection: %w", err)
-		}
-		local = address(own)
-	}
-	return carrier.Accepted(fd, local, address(from)), nil
-}
-
-// address makes an address of package net.
-func address(s unix.Sockaddr) net.Addr {
-	switch s := s.(type) {
-	case *unix.SockaddrInet4:
-		return &net.TCPAddr{IP: net.IP(s.Addr[:]), Port: s.Port}
-	case *unix.SockaddrInet6:
-		a := &net.TCPAddr{IP: net.IP(s.Addr[:]), Port: s.Port}
-		if s.ZoneId != 0 {
-			if i, err := net.InterfaceByIndex(int(s.ZoneId)); err == nil {
-				a.Zone = i.Name
-			}
-		}
-		return a
-	case *unix.SockaddrUnix:
-		return &net.UnixAddr{Net: "unix", Name: s.Name}
-	}
-	return &net.UnixAddr{Net: "unix"}
-}
+func (d *direct) acceptNow() (*carrier.Conn, error) { return carrier.Accept(d.fd, d.local) }

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
+	"hash"
+	"sync"
 
 	"github.com/usher-pg/usher/internal/reactor"
 	"github.com/usher-pg/usher/internal/wire"
@@ -25,14 +27,17 @@ const (
 // keys makes and checks the secrets of cancel keys. They are a MAC of where the client is and how often that place
 // was used, so none is stored.
 type keys struct {
-	node   uint32
-	secret [32]byte
+	node uint32
+
+	// mutex guards mac, which is used again and again: to make one costs as much as to use it.
+	mutex sync.Mutex
+	mac   hash.Hash
 }
 
 func newKeys(node uint32) *keys {
-	k := &keys{node: node & (1<<nodeBits - 1)}
-	_, _ = rand.Read(k.secret[:]) // never fails, see crypto/rand
-	return k
+	var secret [sha256.Size]byte
+	_, _ = rand.Read(secret[:]) // never fails, see crypto/rand
+	return &keys{node: node & (1<<nodeBits - 1), mac: hmac.New(sha256.New, secret[:])}
 }
 
 func (k *keys) processID(loop int, token reactor.Token) uint32 {
@@ -47,16 +52,22 @@ func (k *keys) where(processID uint32) (loop int, slot uint32, ok bool) {
 
 // secretOf is the secret of a client: four bytes for protocol 3.0, which knows no other length, and 32 from 3.2 on.
 func (k *keys) secretOf(processID uint32, token reactor.Token, version uint32) []byte {
-	mac := hmac.New(sha256.New, k.secret[:])
-	var place [12]byte
-	binary.BigEndian.PutUint32(place[:], processID)
-	binary.BigEndian.PutUint64(place[4:], uint64(token))
-	_, _ = mac.Write(place[:])
-	sum := mac.Sum(nil)
+	place := make([]byte, 0, 12)
+	place = binary.BigEndian.AppendUint32(place, processID)
+	place = binary.BigEndian.AppendUint64(place, uint64(token))
+	sum := k.sum(place)
 	if version < wire.Version32 {
 		return sum[:4]
 	}
 	return sum
+}
+
+func (k *keys) sum(place []byte) []byte {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	k.mac.Reset()
+	_, _ = k.mac.Write(place)
+	return k.mac.Sum(nil)
 }
 
 // fits compares a secret with that of the client who is at token now and was welcomed with the given version.
