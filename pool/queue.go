@@ -87,7 +87,7 @@ func (q *queue[R]) remove(w *Waiter[R], next waiterPlace) {
 	q.waiting[w.lane]--
 	q.lanes[w.lane].remove(w)
 	if w.deadline != 0 {
-		heap.Remove(&q.hasty, w.heap)
+		heap.Remove(&q.hasty, int(w.heap))
 	} else {
 		q.patient.remove(w)
 	}
@@ -163,12 +163,12 @@ func (h hasty[R]) Less(i, j int) bool {
 
 func (h hasty[R]) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].heap, h[j].heap = i, j
+	h[i].heap, h[j].heap = int32(i), int32(j)
 }
 
 func (h *hasty[R]) Push(x any) {
 	w := x.(*Waiter[R])
-	w.heap = len(*h)
+	w.heap = int32(len(*h))
 	*h = append(*h, w)
 }
 

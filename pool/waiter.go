@@ -11,24 +11,29 @@ type Waiter[R any] struct {
 	// Deadline refuses the next request at this time instead of at Config.QueueTimeout. 0: the pool's queue
 	// timeout. Set it before Acquire.
 	Deadline time.Duration
+
+	// Everything below but Direct is guarded by the mutex of the pool that Acquire was last called on.
+
+	pool  *Pool[R]
+	order uint64        // of arrival in the pool: ties between lanes
+	since time.Duration // as given to Acquire
+	seq   uint64        // of the last grant or refusal; 0 when the owner has moved on
+
+	// With thousands of waiters the one whose turn comes is in no cache. What says whose turn it is, and takes it out of
+	// the queue, is 64 bytes, the links among them: they are written when the one before leaves, so they come in time.
+
+	queued   time.Duration
+	deadline time.Duration // 0: the pool's queue timeout
+	resource *Resource[R]  // in place granted
+	links    [2]links[R]   // by list kind
+	heap     int32         // index in queue.hasty, when deadline is set
+	place    waiterPlace
+	lane     Lane
+
 	// Direct is for an owner that is reached at once by whoever gets its grant, as a goroutine is: what it is
 	// granted is its own from then on. Grants and refusals need no Accept, and [Pool.Withdraw] takes the place
 	// of [Pool.Cancel]. Set it before the first Acquire.
 	Direct bool
-
-	// Everything below is guarded by the mutex of the pool that Acquire was last called on.
-
-	pool     *Pool[R]
-	place    waiterPlace
-	lane     Lane
-	order    uint64        // of arrival in the pool: ties between lanes
-	since    time.Duration // as given to Acquire
-	queued   time.Duration
-	deadline time.Duration // 0: the pool's queue timeout
-	seq      uint64        // of the last grant or refusal; 0 when the owner has moved on
-	resource *Resource[R]  // in place granted
-	links    [2]links[R]   // by list kind
-	heap     int           // index in queue.hasty, when deadline is set
 }
 
 type waiterPlace uint8

@@ -43,6 +43,12 @@ func (s *chunks) get(n int) []byte {
 	return b
 }
 
+// next are the buffers that the next n waiting clients will get, as far as they are there.
+func (s *chunks) next(n int) [][]byte {
+	stock := s.free[0]
+	return stock[max(len(stock)-n, 0):]
+}
+
 // put takes a buffer back. Buffers that did not come from get are left to the garbage collector.
 func (s *chunks) put(b []byte) {
 	size := cap(b)

@@ -15,6 +15,8 @@ import (
 
 // client is a connection from an application. What only some clients need hangs on a pointer: there may be 10,000.
 type client struct {
+	id     uint64
+	waiter engine.Waiter[*server] // here its second half is a cache line
 	conn
 	place  clientPlace
 	lane   engine.Lane // of its requests, unless one asks for another
@@ -22,11 +24,9 @@ type client struct {
 	grant  lanes.Grant
 	refuse refusal
 
-	id     uint64
 	pool   *Pool
 	server *server // while linked
 	coming *server // on its way from another loop
-	waiter engine.Waiter[*server]
 
 	tracker session.Tracker     // what its session is set to, and what may have changed that
 	names   *prepared.Names     // its prepared statements; nil: none

@@ -38,8 +38,8 @@ type conn struct {
 	bulk    bool   // much comes: it is not fetched
 	partly  bool   // the last read may not have taken all there is
 	ended   bool   // the other side sends no more: behind what is there is the end
-	queued  bool   // a piece of its output is in the loop's outbox
 	pauses  pause  // why it is not read
+	filling uint32 // of the outbox with the last piece of its output, see outbox.holds
 	lost    error  // why reading or writing failed; whoever sees it closes the conn
 }
 
@@ -262,7 +262,7 @@ func (c *conn) write(b []byte) {
 
 // sendQueued sends what the conn has in the loop's outbox.
 func (c *conn) sendQueued() {
-	if c.queued {
+	if c.loop.outbox.holds(c) {
 		c.loop.outbox.flush()
 	}
 }

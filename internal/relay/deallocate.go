@@ -30,7 +30,7 @@ func (c *client) deallocate(f *flow, length int, text []byte) (goOn, done bool) 
 	if statement == nil {
 		return false, false
 	}
-	r := reply{expect: expectQuery, statement: statement, name: name, drops: true}
+	r := reply{expect: expectQuery, statement: statement, called: &called{name: name}, drops: true}
 	t := wire.Type(f.buf[f.pos])
 	if t == wire.Query && !s.batch {
 		r.manner = faked
@@ -133,8 +133,8 @@ func (s *server) forget(r reply, i int) {
 	switch r.expect {
 	case expectParse:
 		s.cache.Remove(r.statement)
-		if r.name != "" && !r.taken {
-			(*names).Delete([]byte(r.name))
+		if name := r.name(); name != "" && !r.taken {
+			(*names).Delete([]byte(name))
 		}
 		if r.number != 0 && r.number == s.client.parses {
 			s.unnamed = false
@@ -156,7 +156,7 @@ func (c *client) restore(r reply, names **prepared.Names) {
 	if *names == nil {
 		*names = new(prepared.Names)
 	}
-	_ = (*names).Set([]byte(r.name), again) // taken, or too many: then the client has it no more
+	_ = (*names).Set([]byte(r.name()), again) // taken, or too many: then the client has it no more
 	again.Release()
 }
 
@@ -169,7 +169,7 @@ func (c *client) intern(statement *prepared.Statement, reading string) (*prepare
 // passError passes an ErrorResponse. If it names a statement by usher's name, it is made to say the client's.
 func (s *server) passError(f *flow, length int) {
 	head := s.replies.head()
-	alias, name := head.alias, head.name
+	alias, name := head.alias(), head.name()
 	if alias == "" && head.statement != nil {
 		alias = head.statement.Name()
 	}
@@ -177,7 +177,7 @@ func (s *server) passError(f *flow, length int) {
 		s.pass(f, length, false)
 		return
 	}
-	if head.alias == "" {
+	if head.alias() == "" {
 		name = cmp.Or((*s.namesAt(0)).NameOf(head.statement), s.client.names.NameOf(head.statement))
 	}
 	said := bytes.ReplaceAll(body(f, length), []byte(alias), []byte(name))

@@ -23,7 +23,9 @@ type outbox struct {
 	used     int // bytes of arena
 	conns    [outboxPieces]*conn
 	pieces   [outboxPieces][]byte // in arena
+	secured  [outboxPieces]bool   // TLS made it
 	count    int
+	flushes  uint32          // how often it was emptied
 	troubled []reactor.Token // of conns that did not take all, or are broken
 }
 
@@ -88,16 +90,22 @@ func (o *outbox) add(c *conn, b []byte) bool {
 	}
 	piece := o.arena[o.used : o.used+copy(o.arena[o.used:], b)]
 	o.used += len(piece)
-	o.conns[o.count], o.pieces[o.count] = c, piece
+	o.conns[o.count], o.pieces[o.count], o.secured[o.count] = c, piece, c.secure != nil
 	o.count++
-	c.queued = true
+	c.filling = o.flushes + 1
 	return true
 }
+
+// holds reports whether a piece of a conn is here. The number of the filling says so, and not a mark on the conn that
+// would have to be taken off again: by the time a piece is sent, its conn is in no cache. A number that comes round
+// again costs a flush.
+func (o *outbox) holds(c *conn) bool { return c.filling == o.flushes+1 }
 
 // flush sends all pieces.
 func (o *outbox) flush() {
 	n := o.count
 	o.count, o.used = 0, 0
+	o.flushes++
 	if n < o.worth || o.batch == nil {
 		for i := range n {
 			sent, errno := socket.Send(o.conns[i].fd, o.pieces[i])
@@ -123,7 +131,10 @@ func (o *outbox) failed(err error) {
 // sent notes what has become of a piece.
 func (o *outbox) sent(i, n int, errno syscall.Errno) {
 	c, b := o.conns[i], o.pieces[i]
-	o.conns[i], c.queued = nil, false
+	o.conns[i] = nil
+	if n == len(b) && !o.secured[i] {
+		return
+	}
 	c.keep(b[c.taken(n, errno):])
 	if c.lost != nil || c.pending() > 0 {
 		o.troubled = append(o.troubled, c.token)

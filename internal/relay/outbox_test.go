@@ -85,7 +85,7 @@ func TestAnOutboxWhoseBatchFailsSendsAtOnce(t *testing.T) {
 	for i := range outboxWorth {
 		c := &conn{loop: l, fd: -1, token: tokenOf(uint32(i), 1)}
 		conns = append(conns, c)
-		if !o.add(c, []byte("piece")) || !c.queued {
+		if !o.add(c, []byte("piece")) || !o.holds(c) {
 			t.Fatal("a piece was not kept")
 		}
 	}
@@ -100,8 +100,8 @@ func TestAnOutboxWhoseBatchFailsSendsAtOnce(t *testing.T) {
 		t.Skip("the kernel is older than 6.1 and lets any thread use the batch")
 	}
 	for _, c := range conns {
-		if c.queued || string(c.unsent) != "piece" || c.lost != nil {
-			t.Errorf("queued %v, unsent %q, lost %v", c.queued, c.unsent, c.lost)
+		if o.holds(c) || string(c.unsent) != "piece" || c.lost != nil {
+			t.Errorf("held %v, unsent %q, lost %v", o.holds(c), c.unsent, c.lost)
 		}
 	}
 	if len(o.troubled) != outboxWorth || o.add(conns[0], []byte("next")) {
@@ -129,12 +129,12 @@ func TestAPieceThatCannotBeSentIsKeptOrItsConnIsLost(t *testing.T) {
 		{0, syscall.EPIPE, "", syscall.EPIPE, 1},
 	} {
 		o := &outbox{}
-		at := &conn{loop: &loop{}, fd: -1, queued: true}
+		at := &conn{loop: &loop{}, fd: -1}
 		o.conns[0], o.pieces[0] = at, []byte("piece")
 		o.sent(0, c.sent, c.errno)
-		if string(at.unsent) != c.unsent || !errors.Is(at.lost, c.lost) || len(o.troubled) != c.troubled || at.queued {
-			t.Errorf("%d bytes and %v: unsent %q, lost %v, %d troubled, queued %v",
-				c.sent, error(c.errno), at.unsent, at.lost, len(o.troubled), at.queued)
+		if string(at.unsent) != c.unsent || !errors.Is(at.lost, c.lost) || len(o.troubled) != c.troubled {
+			t.Errorf("%d bytes and %v: unsent %q, lost %v, %d troubled",
+				c.sent, error(c.errno), at.unsent, at.lost, len(o.troubled))
 		}
 	}
 }

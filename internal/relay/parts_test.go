@@ -110,7 +110,7 @@ func TestRepliesAreAQueue(t *testing.T) {
 		switch n := random.IntN(10); {
 		case n < 5-step/5000: // it fills at first and is emptied towards the end
 			r := reply{expect: expect(1 + random.IntN(int(expectSync))), manner: manner(random.IntN(3))}
-			r.name = string(rune('a' + random.IntN(26)))
+			r.called = &called{name: string(rune('a' + random.IntN(26)))}
 			q.push(r)
 			twin = append(twin, r)
 		case n < 8 && len(twin) > 0:

@@ -157,10 +157,11 @@ func (c *client) parseNamed(f *flow, length int) bool {
 		c.end(pgerr.StatementLimit.With().WithDetail("%v", err))
 		return false
 	case s.has(statement) && s.sound():
-		s.expect(reply{expect: expectParse, manner: faked, name: string(name)})
+		s.expect(reply{expect: expectParse, manner: faked, called: &called{name: string(name)}})
 	default:
 		s.add(f, statement)
-		s.parse(f, reply{expect: expectParse, statement: statement, name: string(name)}, statement)
+		as := &called{name: string(name)}
+		s.parse(f, reply{expect: expectParse, statement: statement, called: as}, statement)
 	}
 	f.skip(length)
 	return true
@@ -188,7 +189,7 @@ func (s *server) prepareTaken(f *flow) {
 func (s *server) parseTaken(f *flow, name string, parse []byte) {
 	s.prepareTaken(f)
 	f.made = prepared.AppendParse(f.made, takenStatement, parse)
-	s.expect(reply{expect: expectParse, name: name, alias: takenStatement, taken: true})
+	s.expect(reply{expect: expectParse, called: &called{name: name, alias: takenStatement}, taken: true})
 }
 
 // parseAlone answers a Parse of a client without a server connection, if some server has parsed the same statement
@@ -386,7 +387,7 @@ func (c *client) bind(f *flow, length int) bool {
 	c.bound(head.Portal, statement)
 	r := reply{expect: expectBind, statement: statement}
 	if !same && (statement == nil || uncertain) {
-		r.name, r.alias = string(head.Statement), as
+		r.called = &called{name: string(head.Statement), alias: as}
 	}
 	s.expect(r)
 	if same {
@@ -466,7 +467,7 @@ func (c *client) describe(f *flow, length int, kind byte, name []byte) {
 	}
 	r := reply{expect: expectDescribe, statement: statement}
 	if !same && statement == nil {
-		r.name, r.alias = string(name), as
+		r.called = &called{name: string(name), alias: as}
 	}
 	c.server.expect(r)
 	if same {
@@ -488,7 +489,8 @@ func (c *client) closeTarget(f *flow, length int, kind byte, name []byte) {
 		c.forward(f, length)
 		return
 	}
-	r := reply{expect: expectClose, manner: faked, statement: c.names.Get(name), name: string(name)}
+	r := reply{expect: expectClose, manner: faked, statement: c.names.Get(name)}
+	r.called = &called{name: string(name)}
 	r.drops = r.statement != nil
 	s.expect(r)
 	c.names.Delete(name)

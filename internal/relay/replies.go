@@ -26,17 +26,39 @@ const (
 	faked            // the request never left usher: the reply is made up when its turn comes
 )
 
-// reply is a reply that is outstanding.
+// reply is a reply that is outstanding. It is half a cache line: a batch of the extended protocol has five of them, and
+// by the time they have come the caches have been somebody else's.
 type reply struct {
+	statement *prepared.Statement // that the message is about
+	called    *called             // nil if that does not matter
+	number    uint32              // which of the client's unnamed statements
 	expect    expect
 	manner    manner
-	statement *prepared.Statement // that the message is about
-	name      string              // what the client calls the statement
-	number    uint32              // which of the client's unnamed statements
-	taken     bool                // the client has another statement of that name
-	drops     bool                // the client has the statement no more, unless this is refused
-	clears    bool                // all prepared statements, unless this is refused
-	alias     string              // what the server calls it, if an error may say so
+	taken     bool // the client has another statement of that name
+	drops     bool // the client has the statement no more, unless this is refused
+	clears    bool // all prepared statements, unless this is refused
+}
+
+// called is what a message calls its statement.
+type called struct {
+	name  string // by the client
+	alias string // by the server, if an error may say so
+}
+
+// name is what the client calls the statement.
+func (r *reply) name() string {
+	if r.called == nil {
+		return ""
+	}
+	return r.called.name
+}
+
+// alias is what the server calls the statement.
+func (r *reply) alias() string {
+	if r.called == nil {
+		return ""
+	}
+	return r.called.alias
 }
 
 // repliesMax bounds how far a client may pipeline: its input is not read beyond.
@@ -82,7 +104,9 @@ func (q *replies) pop() reply {
 	r := q.ring[q.first]
 	q.ring[q.first] = reply{}
 	q.first = (q.first + 1) & (len(q.ring) - 1)
-	q.count--
+	if q.count--; q.count == 0 {
+		q.first = 0 // the same few again: they may still be in a cache
+	}
 	if r.expect.endsReady() {
 		q.ready--
 	}
@@ -136,7 +160,7 @@ func (q *replies) about(name []byte) (last *reply, synced bool) {
 	for i := q.count - 1; i >= 0; i-- {
 		r := q.at(i)
 		synced = synced || r.expect.endsReady()
-		if r.name == string(name) && r.expect != expectBind && r.expect != expectDescribe && !r.taken {
+		if r.name() == string(name) && r.expect != expectBind && r.expect != expectDescribe && !r.taken {
 			return r, synced
 		}
 	}

@@ -25,22 +25,37 @@ func touch[T any](v *T) (sum byte) {
 	return sum
 }
 
-// warmReady reads ahead what is known of conns that are ready, and of the clients whose answers come.
+// touch reads ahead the replies of a batch of the extended protocol.
+func (q *replies) touch() byte {
+	if q.first+5 > len(q.ring) {
+		return 0
+	}
+	return touch((*[5]reply)(q.ring[q.first:]))
+}
+
+// warmReady reads ahead what is known of conns that are ready, and of the clients whose answers come; and where the
+// requests will be kept that have to wait.
 func (l *loop) warmReady(ready []reactor.Readiness) {
 	if len(ready) < 2 {
 		return
 	}
 	sum := l.warmth
+	clients := 0
 	for _, r := range ready {
 		switch at := l.slots.get(r.Token); {
 		case at.client != nil:
 			sum += touch(at.client)
+			clients++
 		case at.server != nil:
-			sum += touch(at.server)
-			if c := at.server.client; c != nil {
+			s := at.server
+			sum += touch(s) + s.replies.touch() + touch(s.resource)
+			if c := s.client; c != nil {
 				sum += touch(c)
 			}
 		}
+	}
+	for _, b := range l.chunks.next(clients) {
+		sum += touch((*[chunkSmallest]byte)(b[:chunkSmallest]))
 	}
 	l.warmth = sum
 }
