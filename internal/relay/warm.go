@@ -14,11 +14,14 @@ import (
 // cacheLine is the length of most processors' lines in bytes.
 const cacheLine = 64
 
-// touch reads a byte of each cache line of v, and returns what makes the compiler believe that it matters. What is read
-// is of no interest, which is why another loop may be writing some of it.
+// touch reads a byte of each cache line of v, if there is one, and returns what makes the compiler believe that it
+// matters. What is read is of no interest, which is why another loop may be writing some of it.
 //
 //go:norace
 func touch[T any](v *T) (sum byte) {
+	if v == nil {
+		return 0
+	}
 	for at := uintptr(0); at < unsafe.Sizeof(*v); at += cacheLine {
 		sum += *(*byte)(unsafe.Add(unsafe.Pointer(v), at))
 	}

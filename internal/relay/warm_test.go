@@ -1,0 +1,34 @@
+package relay
+
+import (
+	"testing"
+
+	"github.com/usher-pg/usher/internal/reactor"
+	engine "github.com/usher-pg/usher/pool"
+)
+
+// TestReadingAheadFindsNotEverythingThere: a server connection for replication is in no pool, one that is idle has no
+// replies and no client, and a conn may be gone when its event comes.
+func TestReadingAheadFindsNotEverythingThere(t *testing.T) {
+	t.Parallel()
+	l := &loop{}
+	var ready []reactor.Readiness
+	sit := func(at seat) {
+		token, err := l.slots.reserve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		at.token = token
+		l.slots.put(at)
+		ready = append(ready, reactor.Readiness{Token: token, Event: reactor.Readable})
+	}
+	c := &client{}
+	sit(seat{client: c})
+	sit(seat{server: &server{}})
+	sit(seat{server: &server{client: c, resource: &engine.Resource[*server]{}, replies: replies{ring: make([]reply, 2)}}})
+	sit(seat{watcher: &watcher{}})
+	gone := ready[0].Token + tokenOf(0, 1)
+	l.warmReady(append(ready, reactor.Readiness{Token: gone}))
+	l.chunks.put(make([]byte, chunkSmallest))
+	l.warmReady(ready)
+}
