@@ -51,10 +51,7 @@ func (l *loop) warmReady(ready []reactor.Readiness) {
 			clients++
 		case at.server != nil:
 			s := at.server
-			sum += touch(s) + s.replies.touch() + touch(s.resource)
-			if c := s.client; c != nil {
-				sum += touch(c)
-			}
+			sum += touch(s) + s.replies.touch() + touch(s.resource) + touch(s.client)
 		}
 	}
 	for _, b := range l.chunks.next(clients) {

@@ -2,10 +2,26 @@ package relay
 
 import (
 	"testing"
+	"unsafe"
 
 	"github.com/usher-pg/usher/internal/reactor"
 	engine "github.com/usher-pg/usher/pool"
 )
+
+// TestWhatIsReadOftenIsCloseTogether: comments say so, and the next field would undo it.
+func TestWhatIsReadOftenIsCloseTogether(t *testing.T) {
+	t.Parallel()
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("the sizes are those of a 64-bit machine")
+	}
+	if size := unsafe.Sizeof(reply{}); size != cacheLine/2 {
+		t.Errorf("a reply has %d bytes", size)
+	}
+	waiter := unsafe.Offsetof(client{}.waiter) + unsafe.Sizeof(client{}.waiter)
+	if waiter != 2*cacheLine {
+		t.Errorf("a client's waiter ends at %d", waiter)
+	}
+}
 
 // TestReadingAheadFindsNotEverythingThere: a server connection for replication is in no pool, one that is idle has no
 // replies and no client, and a conn may be gone when its event comes.

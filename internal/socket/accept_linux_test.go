@@ -27,8 +27,11 @@ func TestAcceptSaysWhoComes(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			listener, err := net.Listen(test.network, test.listen)
+			if err != nil && test.name == "IPv6" {
+				t.Skipf("a machine may be without: %v", err)
+			}
 			if err != nil {
-				t.Skipf("no such listener here: %v", err)
+				t.Fatal(err)
 			}
 			defer listener.Close()
 			fd := bare(t, listener)
