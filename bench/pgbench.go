@@ -16,8 +16,18 @@ import (
 	"time"
 )
 
-// pgbenchThreads is pgbench -j.
-const pgbenchThreads = 2
+// A thread of pgbench (-j) has clientsPerThread clients at most. Each time one looks for answers the kernel goes
+// through all of its sockets, and what it charges others for meanwhile is wrong if that takes long
+// (docs/benchmarks.md, "Who is charged for what").
+const (
+	clientsPerThread = 250
+	fewestThreads    = 2
+)
+
+// threads is how many threads pgbench has.
+func threads(clients int) int {
+	return min(clients, max(fewestThreads, (clients+clientsPerThread-1)/clientsPerThread))
+}
 
 // bigRowScript makes one row of 1 MB; the text does not compress into fewer bytes on the wire.
 const bigRowScript = "SELECT repeat('x', 1048576);\n"
@@ -156,7 +166,7 @@ func (w *world) pgbenchArguments(p *pooler) ([]string, error) {
 	}
 	length += warmUp
 	arguments := []string{
-		"-n", "-c", strconv.Itoa(p.work.clients), "-j", strconv.Itoa(min(pgbenchThreads, p.work.clients)),
+		"-n", "-c", strconv.Itoa(p.work.clients), "-j", strconv.Itoa(threads(p.work.clients)),
 		"-T", strconv.Itoa(int(length / time.Second)), "-M", p.work.protocol,
 	}
 	if p.work.kind != bigRows {

@@ -253,9 +253,9 @@ func (w *world) settings() []string {
 			time.Now().Format("2006-01-02 15:04")),
 		fmt.Sprintf("transaction mode, %d server connections, trust, TCP over loopback on both sides, quiet logs; "+
 			"TLS 1.2+ with %s, logins by X25519", w.pool, key),
-		fmt.Sprintf("pgbench -S -j %d, scale %d; %d × %d s of each side (twice as long with %s clients); "+
-			"open loop at %.0f %% of the reference's throughput", pgbenchThreads, w.scale, w.pairs, w.seconds,
-			thousands(manyClients), 100*w.load),
+		fmt.Sprintf("pgbench -S, a thread for every %d clients, at least %d, scale %d; "+
+			"%d × %d s of each side (twice as long with %s clients); open loop at %.0f %% of the reference's throughput",
+			clientsPerThread, fewestThreads, w.scale, w.pairs, w.seconds, thousands(manyClients), 100*w.load),
 	}
 }
 
