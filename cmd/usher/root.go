@@ -53,20 +53,31 @@ func misused(c *cobra.Command, err error) error {
 }
 
 func checkCommand() *cobra.Command {
-	return &cobra.Command{
+	var path string
+	c := &cobra.Command{
 		Use:   "check-config FILE",
 		Short: "Check a configuration file",
 		Long: `Check a configuration file, and that the files it names can be used. Nothing is printed when
-all is right.`,
-		Args: cobra.ExactArgs(1),
+all is right. The file may be named with --config, as for other commands.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if path != "" {
+				args = append(args, path)
+			}
+			if len(args) != 1 {
+				return fmt.Errorf("expected one configuration file, got %d", len(args))
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			c, err := config.Load(args[0])
+			c, err := config.Load(append(args, path)[0])
 			if err != nil {
 				return misuse{err}
 			}
 			return check(c)
 		},
 	}
+	configFlag(c, &path)
+	return c
 }
 
 func versionCommand() *cobra.Command {

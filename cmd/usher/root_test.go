@@ -43,6 +43,8 @@ func TestExitCodes(t *testing.T) {
 		"version":                   {[]string{"version"}, 0, "usher " + release},
 		"the flag is the same":      {[]string{"--version"}, 0, "usher " + release},
 		"a good configuration":      {[]string{"check-config", good}, 0, ""},
+		"a good one by the flag":    {[]string{"check-config", "--config", good}, 0, ""},
+		"a file and the flag":       {[]string{"check-config", good, "-c", good}, exitMisused, "expected one configur"},
 		"completion":                {[]string{"completion", "bash"}, 0, "usher"},
 		"no such command":           {[]string{"sing"}, exitMisused, `unknown command "sing"`},
 		"no such flag":              {[]string{"serve", "--loud"}, exitMisused, "see usher serve --help"},

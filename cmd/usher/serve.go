@@ -79,6 +79,7 @@ func run(ctx context.Context, s *server.Server) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
+	tend()
 	signals := make(chan os.Signal, 8) // more at a time are dropped, as signals are
 	signal.Notify(signals, server.Signals...)
 	defer signal.Stop(signals)
