@@ -10,7 +10,7 @@ import (
 // What usher keeps in memory is little: 3 MB with a few clients. Left alone, Go's collector then runs whenever the heap
 // has grown to 4 MB, which is every 50 logins over TLS: 5 % of a storm's CPU. So a heap smaller than leastHeap grows to
 // that before it is collected; a bigger one is collected when it has doubled, as always. TLS logins cost 0.97 of what
-// they did (six pairs), and usher has 4 MB more.
+// they did (six pairs), and usher has 4 to 6 MB more.
 const (
 	leastHeap   = 8 << 20
 	leastGrowth = 100 // percent of what lives: Go's default
