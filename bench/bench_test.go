@@ -60,6 +60,7 @@ func TestRowsAreChosenByTheBeginningsOfTheirNames(t *testing.T) {
 }
 
 func TestThreadsOfPgbenchHaveFewClients(t *testing.T) {
+	t.Parallel()
 	for clients, want := range map[int]int{1: 1, 2: 2, 32: 2, 500: 2, 501: 3, 1000: 4, 9000: 36} {
 		if got := threads(clients); got != want {
 			t.Errorf("threads(%d) = %d, want %d", clients, got, want)

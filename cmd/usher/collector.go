@@ -13,10 +13,9 @@ import (
 // they did (six pairs), and usher has 4 to 6 MB more.
 const (
 	leastHeap   = 8 << 20
-	leastGrowth = 100 // percent of what lives: Go's default
-	// mostGrowth makes Go's own least heap, 4 MB for every hundred, leastHeap.
-	mostGrowth = 200
-	growthStep = 25 // setting it stops the world for a moment: not for less
+	leastGrowth = 100                         // percent of what lives: Go's default
+	mostGrowth  = 100 * leastHeap / (4 << 20) // makes Go's own least heap, 4 MB for every hundred, leastHeap
+	growthStep  = 25                          // setting it stops the world for a moment: not for less
 )
 
 // growth is how much the heap may grow before it is collected, in percent, when live bytes are left after the last
@@ -43,7 +42,8 @@ type collector struct {
 	percent int
 }
 
-// bell is garbage that is found when other garbage is.
+// bell is garbage that is found when other garbage is. Without a pointer in it it would share its place with other
+// tiny things, and be found when the last of them is.
 type bell struct{ _ *collector }
 
 // look is called after each collection.

@@ -42,6 +42,5 @@ func TestTheCollectorIsTended(t *testing.T) {
 	much := make([]byte, 4*leastHeap)
 	await("with much alive", func(percent int) bool { return percent == leastGrowth })
 	runtime.KeepAlive(much)
-	much = nil
 	await("with little alive", func(percent int) bool { return percent > leastGrowth })
 }

@@ -59,21 +59,19 @@ func checkCommand() *cobra.Command {
 		Short: "Check a configuration file",
 		Long: `Check a configuration file, and that the files it names can be used. Nothing is printed when
 all is right. The file may be named with --config, as for other commands.`,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, files []string) error {
 			if path != "" {
-				args = append(args, path)
+				files = append(files, path)
 			}
-			if len(args) != 1 {
-				return fmt.Errorf("expected one configuration file, got %d", len(args))
+			if len(files) != 1 {
+				return misused(c, fmt.Errorf("expected one configuration file, got %d", len(files)))
 			}
-			return nil
-		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			c, err := config.Load(append(args, path)[0])
+			loaded, err := config.Load(files[0])
 			if err != nil {
 				return misuse{err}
 			}
-			return check(c)
+			return check(loaded)
 		},
 	}
 	configFlag(c, &path)

@@ -38,8 +38,7 @@ transactions have ended, a second one of these or QUIT at once; USR1 pauses, USR
 			return serveConfig(c.Context(), path, c.ErrOrStderr())
 		},
 	}
-	c.Flags().StringVarP(&path, "config", "c", "", "configuration `file`")
-	_ = c.MarkFlagFilename("config", "yaml", "yml") // fails for a flag that does not exist only
+	configFlag(c, &path)
 	return c
 }
 
